@@ -1,0 +1,160 @@
+"""Every default in one place: frozen settings for pictures, model, search and training.
+
+A checkpoint stores these as JSON, so a field added later needs a default that means "as before".
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+PAD, START, END, UNKNOWN = range(4)  # token ids that every vocabulary begins with
+SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
+DATA_FORMATS = (
+    "flickr8k",
+    "karpathy",
+    "coco",
+    "folder",
+)  # layouts of captioned pictures that `pycap.data` reads
+
+
+@dataclass(frozen=True)
+class PreprocessConfig:
+    """How a picture becomes pixels: shorter side to `size`, centre crop, then `(value - mean) / std`.
+
+    Attributes:
+        size: side of the square the network sees, in pixels.
+        mean: subtracted from values in 0-255 (127 for EfficientNet-Lite).
+        std: divisor afterwards (128 for EfficientNet-Lite).
+    """
+
+    size: int = 260
+    mean: float = 127.0
+    std: float = 128.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of encoder and decoder; the words are the dimension names used everywhere.
+
+    Attributes:
+        cnn: EfficientNet-Lite variant, "lite0", "lite1" or "lite2".
+        region_channels: channels of the CNN's last feature map.
+        grid: rows (= columns) of that map; `regions = grid * grid`.
+        feature_dim: width of a region after projection.
+        encoder_layers: self-attention layers over regions (0 switches encoder attention off).
+        encoder_heads: heads of each layer.
+        embed_dim: width of a word embedding.
+        hidden_dim: width of the LSTM state.
+        attention_dim: width in which regions and state are compared.
+        tie_embedding: the output layer reuses the embedding (Press & Wolf 2017).
+        region_dropout, layer_dropout, dropout: rates on projected regions, inside encoder layers, and on
+            embeddings and deep output.
+    """
+
+    cnn: str = "lite2"
+    region_channels: int = 1280
+    grid: int = 9
+    feature_dim: int = 512
+    encoder_layers: int = 1
+    encoder_heads: int = 8
+    embed_dim: int = 512
+    hidden_dim: int = 512
+    attention_dim: int = 512
+    tie_embedding: bool = True
+    region_dropout: float = 0.2
+    layer_dropout: float = 0.1
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How a caption is searched for.
+
+    Attributes:
+        beam: live hypotheses per picture; 1 is greedy.
+        max_length: words at most.
+        length_penalty: scores are `log_prob / (words + 1) ** length_penalty` (Wu et al. 2016, simplified).
+    """
+
+    beam: int = 5
+    max_length: int = 20
+    length_penalty: float = 0.7
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The training recipe; the defaults are the ones that made the shipped checkpoint.
+
+    Attributes:
+        epochs: passes over all captions.
+        images_per_batch: pictures in a batch; all captions of a picture are in the same batch.
+        captions_per_image: captions drawn per picture and epoch (all, if it has fewer).
+        learning_rate: peak of the schedule (linear warm-up, then cosine to zero).
+        warmup: share of all steps that warm up.
+        weight_decay: AdamW's, on matrices only.
+        label_smoothing: share of probability spread over the vocabulary (Szegedy et al. 2016).
+        doubly_stochastic: weight of the attention regulariser (Xu et al. 2015, eq. 14).
+        clip: largest norm of the gradient.
+        ema: decay of the averaged weights that are validated and kept (0 switches averaging off).
+        min_count: times a word must occur in the training captions to enter the vocabulary.
+        max_words: longer training captions are cut here.
+        flip: also train on mirrored pictures (their features are cached too).
+        seed: of weights, order and dropout.
+        save_every: steps between resumable states.
+        patience: epochs without a better dev CIDEr before stopping (0: never stop early).
+    """
+
+    epochs: int = 20
+    images_per_batch: int = 32
+    captions_per_image: int = 5
+    learning_rate: float = 5e-4
+    warmup: float = 0.05
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    doubly_stochastic: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.998
+    min_count: int = 5
+    max_words: int = 24
+    flip: bool = True
+    seed: int = 1
+    save_every: int = 200
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a checkpoint says about itself besides weights and words."""
+
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-ready dictionaries."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Rebuild from `to_dict`; an unknown section or field raises ValueError naming it."""
+        sections = {
+            "preprocess": PreprocessConfig,
+            "model": ModelConfig,
+            "search": SearchConfig,
+            "train": TrainConfig,
+        }
+        unknown = set(values) - set(sections)
+        if unknown:
+            raise ValueError(
+                f"unknown configuration section {sorted(unknown)[0]!r}: expected {', '.join(sections)}"
+            )
+        built = {}
+        for name, section in sections.items():
+            given = values.get(name, {})
+            extra = set(given) - {f.name for f in fields(section)}
+            if extra:
+                raise ValueError(f"unknown setting {name}.{sorted(extra)[0]}: written by a newer pycap?")
+            built[name] = section(**given)
+        return cls(**built)

@@ -1,0 +1,145 @@
+"""Batches of pictures with all their captions, in an order that depends on nothing but seed and epoch.
+
+Captions of one picture travel together, so that the encoder runs once per picture and not once per caption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pycap.config import END, PAD, START, TrainConfig
+from pycap.data.dataset import CaptionDataset
+from pycap.data.features import MIRROR, FeatureCache
+from pycap.text import Vocabulary, tokenize
+
+SIDES = {"left", "right"}  # a picture described by sides is never mirrored
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        regions: CNN output, `(images, regions, region_channels)` float32.
+        tokens: captions as read, start token first, `(batch, time)` int64, padded.
+        targets: the next words of all real steps, captions one after the other, `(lengths.sum(),)` int64.
+        lengths: steps of each caption (words and the end), `(batch,)` int64.
+        image_index: picture of each caption, `(batch,)` int64, non-decreasing.
+    """
+
+    regions: Tensor
+    tokens: Tensor
+    targets: Tensor
+    lengths: Tensor
+    image_index: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on a device; lengths too."""
+        return Batch(
+            *(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__)
+        )
+
+
+class TrainingBatches:
+    """All batches of an epoch, the same ones whenever the same epoch is asked for.
+
+    Args:
+        dataset: training examples whose regions are all in the cache.
+        keys: cache key of each example's picture, in order.
+        cache: regions.
+        vocabulary: encodes captions.
+        config: batch size, captions per picture, mirroring, seed.
+    """
+
+    def __init__(
+        self,
+        dataset: CaptionDataset,
+        keys: Sequence[str],
+        cache: FeatureCache,
+        vocabulary: Vocabulary,
+        config: TrainConfig,
+    ):
+        self.cache, self.config = cache, config
+        tokenized = [[tokenize(caption) for caption in example.captions] for example in dataset]
+        self.captions = [
+            [vocabulary.encode(tokens, config.max_words) for tokens in captions if tokens]
+            for captions in tokenized
+        ]
+        self.plain = cache.rows(keys)
+        self.mirrored = self.plain.copy()
+        if config.flip:
+            sided = np.array(
+                [any(SIDES & set(tokens) for tokens in captions) for captions in tokenized], dtype=bool
+            )
+            self.mirrored[~sided] = cache.rows(
+                [key + MIRROR for key, has in zip(keys, sided, strict=True) if not has]
+            )
+
+    def __len__(self) -> int:
+        return -(-len(self.captions) // self.config.images_per_batch)
+
+    def fingerprint(self) -> str:
+        """Return a digest of pictures and encoded captions: resuming on other data would not be a continuation."""
+        digest = hashlib.sha256()
+        for row, captions in zip(self.plain, self.captions, strict=True):
+            digest.update(repr((int(row), captions)).encode())
+        return digest.hexdigest()[:16]
+
+    def epoch(self, number: int, first: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+        """Yield one epoch's batches.
+
+        Args:
+            number: the epoch; fixes order, mirroring and which captions are drawn.
+            first: steps to leave out, when resuming inside the epoch.
+            rank, world: this process and how many there are; each gets its own part of every step.
+        """
+        config, count = self.config, len(self.captions)
+        random = np.random.default_rng([config.seed, number])
+        order = random.permutation(count)
+        mirror = random.random(count) < 0.5
+        draws = random.random((count, max(map(len, self.captions))))  # ranks of captions to draw
+        per_step = config.images_per_batch * world
+        for start in range(first * per_step, count, per_step):
+            step = (
+                np.resize(order[start : start + per_step], per_step)
+                if world > 1
+                else order[start : start + per_step]
+            )
+            yield self._batch(step[rank::world], mirror, draws)
+
+    def steps(self, world: int = 1) -> int:
+        """Return how many steps an epoch has with `world` processes."""
+        return -(-len(self.captions) // (self.config.images_per_batch * world))
+
+    def _batch(self, examples: np.ndarray, mirror: np.ndarray, draws: np.ndarray) -> Batch:
+        rows, image_index, captions = [], [], []
+        for image, example in enumerate(examples):
+            rows.append((self.mirrored if mirror[example] else self.plain)[example])
+            known = self.captions[example]
+            drawn = np.argsort(draws[example, : len(known)])[: self.config.captions_per_image]
+            captions.extend(known[caption] for caption in drawn)
+            image_index.extend([image] * len(drawn))
+        return collate(self.cache.read(np.array(rows)), captions, image_index)
+
+
+def collate(regions: np.ndarray, captions: Sequence[Sequence[int]], image_index: Sequence[int]) -> Batch:
+    """Make a batch of regions `(images, regions, channels)` and captions (word ids that end with END)."""
+    lengths = torch.tensor([len(caption) for caption in captions])
+    tokens = torch.full((len(captions), int(lengths.max())), PAD)
+    tokens[:, 0] = START
+    for row, caption in enumerate(captions):
+        tokens[row, 1 : len(caption)] = torch.tensor(caption[:-1])
+        assert caption[-1] == END
+    return Batch(
+        regions=torch.from_numpy(regions.astype(np.float32)),
+        tokens=tokens,
+        targets=torch.tensor([word for caption in captions for word in caption]),
+        lengths=lengths,
+        image_index=torch.tensor(image_index),
+    )
