@@ -1,0 +1,104 @@
+// Checks, weight packing and the split over threads; the arithmetic is in the kernels beside this file.
+#include "cpu/attend_lstm.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cpu/pool.h"
+
+namespace pycap {
+namespace {
+
+void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t* image_index, bool sorted) {
+  for (size_t row = 0; row < shape.batch; ++row) {
+    auto fail = [&](const std::string& expected, int64_t value) {
+      throw std::invalid_argument(expected + ", got " + std::to_string(value) + " in row " +
+                                  std::to_string(row));
+    };
+    if (lengths[row] < 1 || static_cast<size_t>(lengths[row]) > shape.time)
+      fail("lengths must be in 1.." + std::to_string(shape.time), lengths[row]);
+    if (image_index[row] < 0 || static_cast<size_t>(image_index[row]) >= shape.images)
+      fail("image_index must be in 0.." + std::to_string(shape.images - 1), image_index[row]);
+    if (sorted && row > 0 && image_index[row] < image_index[row - 1])
+      fail("image_index must not decrease", image_index[row]);
+  }
+}
+
+// Cut the rows into one chunk a thread, of about equally many steps, never inside an image's rows when
+// `whole_images`. Which chunk a row falls into does not change its result.
+std::vector<AttendChunk> cut_chunks(const AttendShape& shape, const int64_t* lengths,
+                                    const int64_t* image_index, bool whole_images) {
+  size_t steps = 0, done = 0;
+  for (size_t row = 0; row < shape.batch; ++row) steps += lengths[row];
+  const size_t chunks =
+      std::max<size_t>(1, std::min(thread_count(), whole_images ? shape.images : shape.batch));
+  std::vector<AttendChunk> result;
+  AttendChunk next{0, 0, 0, 0, nullptr};
+  for (size_t row = 0; row < shape.batch; ++row) {
+    done += lengths[row];
+    const bool last = row + 1 == shape.batch;
+    const bool boundary = !whole_images || last || image_index[row + 1] != image_index[row];
+    if (!last && (!boundary || done * chunks < steps * (result.size() + 1))) continue;
+    next.row_end = row + 1;
+    next.image_end = last ? shape.images : image_index[row] + 1;
+    result.push_back(next);
+    next.row_begin = next.row_end;
+    next.image_begin = next.image_end;
+  }
+  if (result.empty())
+    result.push_back({0, 0, 0, shape.images, nullptr});  // no rows: gradients are still zeroed
+  return result;
+}
+
+template <class T, class Run>
+void run_chunks(std::vector<AttendChunk> chunks, const AttendShape& shape, const Run& run) {
+  parallel_for(chunks.size(), [&](size_t task) {
+    AttendChunk chunk = chunks[task];
+    const size_t rows = chunk.row_end - chunk.row_begin;
+    const size_t width = shape.hidden_dim + shape.feature_dim + shape.state_columns();
+    std::vector<size_t> active(rows);
+    std::vector<T> scratch(rows * width + shape.regions + 64 / sizeof(T));
+    chunk.active = active.data();
+    run(chunk, scratch.data());
+  });
+}
+
+}  // namespace
+
+template <class T>
+void attend_lstm_forward(const AttendForward<T>& op) {
+  const AttendShape& s = op.shape;
+  check_rows(s, op.lengths, op.image_index, false);
+  PackedMatrix<T> state(s.state_columns(), s.hidden_dim), context(op.context, s.gates(), s.feature_dim);
+  state.fill(op.recurrent, s.gates(), s.hidden_dim, s.hidden_dim, 1);
+  state.fill(op.query, s.attention_dim, s.hidden_dim, s.hidden_dim, 1, s.gates());
+  state.fill(op.gate, 1, s.hidden_dim, s.hidden_dim, 1, s.gates() + s.attention_dim);
+  run_chunks<T>(cut_chunks(s, op.lengths, op.image_index, false), s, [&](AttendChunk chunk, T* scratch) {
+    PYCAP_DISPATCH(run_attend_forward<T>(op, state.view(), context.view(), chunk, scratch));
+  });
+}
+
+template <class T>
+void attend_lstm_backward(const AttendBackward<T>& op) {
+  const AttendForward<T>& forward = op.forward;
+  const AttendShape& s = forward.shape;
+  check_rows(s, forward.lengths, forward.image_index, true);
+  PackedMatrix<T> state(s.hidden_dim, s.state_columns()), context(s.feature_dim, s.gates());  // transposed
+  context.fill(forward.context, s.feature_dim, s.gates(), 1, s.feature_dim);
+  state.fill(forward.recurrent, s.hidden_dim, s.gates(), 1, s.hidden_dim);
+  state.fill(forward.query, s.hidden_dim, s.attention_dim, 1, s.hidden_dim, 0, s.gates());
+  state.fill(forward.gate, s.hidden_dim, 1, 1, s.hidden_dim, 0, s.gates() + s.attention_dim);
+  run_chunks<T>(cut_chunks(s, forward.lengths, forward.image_index, true), s,
+                [&](AttendChunk chunk, T* scratch) {
+                  PYCAP_DISPATCH(run_attend_backward<T>(op, state.view(), context.view(), chunk, scratch));
+                });
+}
+
+template void attend_lstm_forward(const AttendForward<float>&);
+template void attend_lstm_forward(const AttendForward<double>&);
+template void attend_lstm_backward(const AttendBackward<float>&);
+template void attend_lstm_backward(const AttendBackward<double>&);
+
+}  // namespace pycap

@@ -1,0 +1,42 @@
+// Instruction sets: every kernel source is compiled once per entry, the best one is chosen at load.
+//
+// A kernel lives in namespace pycap::PYCAP_ISA (a macro given by CMake: generic, avx2 or avx512). Its header
+// declares it for all of them, and callers reach the chosen one through PYCAP_DISPATCH:
+//
+//   #define PYCAP_DECLARE(isa) namespace isa { template <class T> void scale(T* values, size_t count); }
+//   PYCAP_FOR_EACH_ISA(PYCAP_DECLARE)
+//   #undef PYCAP_DECLARE
+//   ...
+//   PYCAP_DISPATCH(scale<float>(values, count));
+//
+// Kernel sources must not use the standard library's inline code (containers, algorithms): the linker keeps
+// one copy of each such function and it could be the one compiled for an instruction set this CPU lacks.
+#pragma once
+
+namespace pycap {
+
+enum class Isa { generic, avx2, avx512 };
+
+// The best this CPU has, or PYCAP_FORCE_ISA=generic|avx2|avx512; throws when the CPU or the build lacks that.
+Isa active_isa();
+const char* isa_name(Isa isa);
+
+}  // namespace pycap
+
+#ifdef PYCAP_X86
+#define PYCAP_FOR_EACH_ISA(X) X(generic) X(avx2) X(avx512)
+#define PYCAP_DISPATCH(...)          \
+  switch (::pycap::active_isa()) {   \
+    case ::pycap::Isa::avx512:       \
+      ::pycap::avx512::__VA_ARGS__;  \
+      break;                         \
+    case ::pycap::Isa::avx2:         \
+      ::pycap::avx2::__VA_ARGS__;    \
+      break;                         \
+    default:                         \
+      ::pycap::generic::__VA_ARGS__; \
+  }
+#else
+#define PYCAP_FOR_EACH_ISA(X) X(generic)
+#define PYCAP_DISPATCH(...) ::pycap::generic::__VA_ARGS__
+#endif
