@@ -1,0 +1,206 @@
+"""The compiled `attend_lstm` as the torch operators `pycap::attend_lstm` and `pycap::attend_lstm_backward`.
+
+C++ computes the sequence and the gradients that flow through time; the weight gradients, sums over all steps,
+are one matrix product each, left to torch.
+"""
+
+import torch
+from torch import Tensor
+
+from pycap.ops import library
+from pycap.ops.shapes import check_rows
+
+
+def arrays(**tensors: Tensor) -> dict:
+    """The tensors as numpy arrays on the same memory."""
+    return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
+
+
+def new_outputs(features: Tensor, keys: Tensor, hidden: Tensor, time: int) -> dict[str, Tensor]:
+    """Uninitialised outputs of the forward operator by name: three to see, the others for backward."""
+    (_, regions, feature_dim), (batch, hidden_dim), attention_dim = (
+        features.shape,
+        hidden.shape,
+        keys.shape[2],
+    )
+    return {
+        "hiddens": hidden.new_empty(batch, time, hidden_dim),
+        "contexts": hidden.new_empty(batch, time, feature_dim),
+        "attention": hidden.new_empty(batch, time, regions),
+        "gates": hidden.new_empty(batch, time, 4 * hidden_dim),  # after their activations
+        "cells": hidden.new_empty(batch, time, hidden_dim),
+        "queries": hidden.new_empty(batch, time, attention_dim),
+        "betas": hidden.new_empty(batch, time),
+    }
+
+
+def compute(
+    inputs: Tensor,
+    features: Tensor,
+    keys: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    query: Tensor,
+    score: Tensor,
+    gate: Tensor,
+    gate_bias: Tensor,
+    context: Tensor,
+    recurrent: Tensor,
+    lengths: Tensor,
+    image_index: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Arguments of `attend_lstm` (any order of `image_index`) -> the values of `new_outputs`; no autograd."""
+    outputs = new_outputs(features, keys, hidden, inputs.shape[1])
+    library.cpu.attend_lstm_forward(
+        **arrays(
+            inputs=inputs,
+            features=features,
+            keys=keys,
+            hidden=hidden,
+            cell=cell,
+            query=query,
+            score=score,
+            gate=gate,
+            gate_bias=gate_bias,
+            context=context,
+            recurrent=recurrent,
+            lengths=lengths,
+            image_index=image_index,
+            **outputs,
+        )
+    )
+    return tuple(outputs.values())
+
+
+@torch.library.custom_op("pycap::attend_lstm", mutates_args=(), device_types="cpu")
+def forward(
+    inputs: Tensor,
+    features: Tensor,
+    keys: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    query: Tensor,
+    score: Tensor,
+    gate: Tensor,
+    gate_bias: Tensor,
+    context: Tensor,
+    recurrent: Tensor,
+    lengths: Tensor,
+    image_index: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Arguments of `attend_lstm` -> hiddens, contexts, attention, then what only backward needs."""
+    check_rows(lengths, image_index, inputs.shape[1], features.shape[0])
+    weights = (query, score, gate, gate_bias, context, recurrent)
+    return compute(inputs, features, keys, hidden, cell, *weights, lengths, image_index)
+
+
+@forward.register_fake
+def _(inputs, features, keys, hidden, *_others):
+    return tuple(new_outputs(features, keys, hidden, inputs.shape[1]).values())
+
+
+@torch.library.custom_op("pycap::attend_lstm_backward", mutates_args=(), device_types="cpu")
+def backward(
+    grad_hiddens: Tensor,
+    grad_contexts: Tensor,
+    grad_attention: Tensor,
+    features: Tensor,
+    keys: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    query: Tensor,
+    score: Tensor,
+    gate: Tensor,
+    gate_bias: Tensor,
+    context: Tensor,
+    recurrent: Tensor,
+    lengths: Tensor,
+    image_index: Tensor,
+    hiddens: Tensor,
+    contexts: Tensor,
+    attention: Tensor,
+    gates: Tensor,
+    cells: Tensor,
+    queries: Tensor,
+    betas: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of the first eleven arguments of the forward operator, in their order."""
+    through_time = {
+        "d_gates": torch.empty_like(gates),
+        "d_queries": torch.empty_like(queries),
+        "d_betas": torch.empty_like(betas),
+        "d_features": torch.empty_like(features),
+        "d_keys": torch.empty_like(keys),
+        "d_scores": keys.new_empty(keys.shape[0], keys.shape[2]),
+        "d_hidden": torch.empty_like(hidden),
+        "d_cell": torch.empty_like(cell),
+    }
+    library.cpu.attend_lstm_backward(
+        **arrays(
+            grad_hiddens=grad_hiddens.contiguous(),
+            grad_contexts=grad_contexts.contiguous(),
+            grad_attention=grad_attention.contiguous(),
+            features=features,
+            keys=keys,
+            hidden=hidden,
+            cell=cell,
+            query=query,
+            score=score,
+            gate=gate,
+            gate_bias=gate_bias,
+            context=context,
+            recurrent=recurrent,
+            lengths=lengths,
+            image_index=image_index,
+            hiddens=hiddens,
+            contexts=contexts,
+            attention=attention,
+            gates=gates,
+            cells=cells,
+            queries=queries,
+            betas=betas,
+            **through_time,
+        )
+    )
+    d_gates, d_queries, d_betas, d_features, d_keys, d_scores, d_hidden, d_cell = through_time.values()
+    computed = torch.arange(gates.shape[1]) < lengths[:, None]  # (batch, time)
+    before = torch.cat([hidden[:, None], hiddens[:, :-1]], dim=1)[computed]  # (steps, hidden_dim)
+    step_gates = d_gates[computed]  # (steps, 4 * hidden_dim)
+    return (
+        d_gates,
+        d_features,
+        d_keys,
+        d_hidden,
+        d_cell,
+        d_queries[computed].T @ before,
+        d_scores.sum(dim=0),
+        d_betas[computed] @ before,
+        d_betas.sum().reshape(1),
+        step_gates.T @ contexts[computed],
+        step_gates.T @ before,
+    )
+
+
+@backward.register_fake
+def _(_hiddens, _contexts, _attention, *others):
+    gates = others[15]
+    return (torch.empty_like(gates), *(torch.empty_like(tensor) for tensor in others[:10]))
+
+
+def save_for_backward(ctx, inputs, output) -> None:
+    """Keep all arguments but the gate inputs, and all outputs."""
+    ctx.save_for_backward(*inputs[1:], *output)
+    ctx.set_materialize_grads(False)
+
+
+def differentiate(ctx, *grads):
+    """Gradients of the forward operator's arguments; its outputs behind the third have none."""
+    saved = ctx.saved_tensors
+    visible = (
+        torch.zeros_like(output) if grad is None else grad
+        for grad, output in zip(grads[:3], saved[12:15], strict=True)
+    )
+    return (*backward(*visible, *saved), None, None)
+
+
+forward.register_autograd(differentiate, setup_context=save_for_backward)

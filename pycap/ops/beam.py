@@ -1,0 +1,332 @@
+"""Beam search over caption decoders: features in, the best sentences out, natively in one call or in PyTorch.
+
+Both twins follow the same rules, exactly:
+
+- The first step expands one beam and never ends: a caption has at least one word.
+- Every later step sorts the continuations of all live beams of an image by total log-probability (ties: lower
+  beam, then lower token) and looks at the best `2 * beam`. END among the first `beam` of them finishes a
+  sentence; the first `beam` others live on.
+- After `max_length` words only END is allowed, so every sentence is complete and its log-probability is what
+  teacher forcing gives its words and END.
+- A sentence scores `log_prob / (words + 1) ** length_penalty` (Wu et al. 2016, simplified); ties go to the
+  one that finished earlier, then to the lower beam.
+- An image stops when `n_best` sentences are finished and no live beam can still beat the worst of them. A beam
+  of one is greedy: it stops at its first END.
+- Banned words are never emitted but keep their share of the probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pycap.config import END, PAD, START, UNKNOWN
+from pycap.ops import library
+from pycap.ops.decoder_step import DecoderWeights, initial_state, step
+
+
+class BeamResult(NamedTuple):
+    """The `n_best` sentences of every image, best first.
+
+    Where fewer sentences exist than asked for (tiny vocabularies), the missing have length 0 and score -inf.
+
+    Attributes:
+        tokens: words without START and END, PAD behind the last, `(images, n_best, max_length)` int64.
+        lengths: words of each sentence, `(images, n_best)` int64.
+        scores: length-normalised log-probability, `(images, n_best)`.
+        log_probs: log-probability of the words and END, `(images, n_best)`.
+        attention: regions' weights when each word was predicted, `(images, n_best, max_length, regions)`;
+            rows of words sum to 1, rows behind the last word are 0.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    scores: Tensor
+    log_probs: Tensor
+    attention: Tensor
+
+
+class SearchState(Protocol):
+    """All that the reference search asks of a decoder's state."""
+
+    def select(self, rows: Tensor) -> Any:
+        """Return the state whose row `i` is this one's row `rows[i]`."""
+
+
+NEVER = -float("inf")
+SETTINGS = ("beam", "max_length", "n_best", "length_penalty", "end", "banned")
+NOT_FINITE = "log-probabilities must be finite, got NaN or only -inf; check features and weights for NaN"
+
+Step = Callable[[Any, Tensor], tuple[Tensor, Any, Tensor]]
+
+
+class BeamDecoder:
+    """Decodes batches of images with one set of weights; safe to share between threads.
+
+    The weights are packed for the native search once, here: build a new decoder after changing them.
+
+    Args:
+        weights: the decoder's parameters, any dtype and device (native: float32 on the CPU).
+        threads: threads of one native search; None takes the library's setting.
+    """
+
+    def __init__(self, weights: DecoderWeights, threads: int | None = None):
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1 or None for the library's setting, got {threads}")
+        self.weights = weights
+        self.threads = threads
+        self._native = _pack(weights) if library.backend() == "native" else None
+
+    @torch.no_grad()
+    def search(
+        self,
+        features: Tensor,
+        *,
+        beam: int = 5,
+        max_length: int = 20,
+        n_best: int = 1,
+        length_penalty: float = 0.7,
+        start: int = START,
+        end: int = END,
+        banned: Sequence[int] = (PAD, START, UNKNOWN),
+    ) -> BeamResult:
+        """Find the `n_best` captions of every image.
+
+        Args:
+            features: regions from the encoder, `(images, regions, feature_dim)`; copied if not contiguous.
+            beam: live sentences per image; 1 is greedy.
+            max_length: words at most.
+            n_best: sentences returned per image, at most `beam`.
+            length_penalty: exponent of the length by which log-probabilities are divided, at least 0.
+            start: token every caption starts from.
+            end: token that finishes a caption.
+            banned: tokens never emitted.
+
+        Returns:
+            BeamResult on the device of `features`.
+
+        Raises:
+            ValueError: an argument is out of range, or the weights give no finite probability.
+        """
+        weights = self.weights
+        state_of = (weights.embedding.dtype, weights.embedding.device)
+        if (features.dtype, features.device) != state_of:
+            raise ValueError(
+                f"features must be {state_of[0]} on {state_of[1]} like the weights, got {features.dtype} on "
+                f"{features.device}; move them with features.to(...)"
+            )
+        if features.ndim != 3 or features.shape[1] == 0 or features.shape[2] != weights.key.shape[1]:
+            raise ValueError(
+                f"features must be (images, regions >= 1, feature_dim={weights.key.shape[1]}), "
+                f"got {tuple(features.shape)}; project the regions with the model's encoder first"
+            )
+        vocab_size = len(weights.embedding)
+        if not 0 <= start < vocab_size:
+            raise ValueError(f"start must be a token id below vocab_size={vocab_size}, got {start}")
+        settings = (beam, max_length, n_best, length_penalty, end, tuple(banned))
+        _check_settings(vocab_size, *settings)
+        if library.backend() == "native" and self._native is None:
+            self._native = _pack(weights)
+        features = features.contiguous()
+        if library.backend() == "native" and self._native is not None:
+            return _search_native(self._native, features, vocab_size, self.threads, start, *settings)
+        return beam_search_reference(
+            initial_state(weights, features),
+            lambda state, tokens: step(weights, state, tokens),
+            torch.full((len(features),), start, device=features.device),
+            **dict(zip(SETTINGS, settings, strict=True)),
+        )
+
+
+def _pack(weights: DecoderWeights) -> Any | None:
+    """Return the native decoder of these weights; None where only the reference can search."""
+    flat = {**weights._asdict(), **weights.attend._asdict()}
+    del flat["attend"]
+    if any(part.dtype != torch.float32 or part.device.type != "cpu" for part in flat.values()):
+        return None
+    return library.cpu.Decoder(**{name: part.detach().contiguous().numpy() for name, part in flat.items()})
+
+
+def _search_native(
+    decoder: Any,
+    features: Tensor,
+    vocab_size: int,
+    threads: int | None,
+    start: int,
+    beam: int,
+    max_length: int,
+    n_best: int,
+    length_penalty: float,
+    end: int,
+    banned: Sequence[int],
+) -> BeamResult:
+    """Decode the whole batch in one call, without the interpreter's lock."""
+    images, regions, _ = features.shape
+    result = BeamResult(
+        tokens=torch.empty(images, n_best, max_length, dtype=torch.int64),
+        lengths=torch.empty(images, n_best, dtype=torch.int64),
+        scores=torch.empty(images, n_best),
+        log_probs=torch.empty(images, n_best),
+        attention=torch.empty(images, n_best, max_length, regions),
+    )
+    barred = np.zeros(vocab_size, dtype=np.uint8)
+    barred[[*banned, end]] = 1
+    finite = decoder.search(
+        features=features.detach().numpy(),
+        barred=barred,
+        **{name: part.numpy() for name, part in result._asdict().items()},
+        beam=beam,
+        length_penalty=length_penalty,
+        start=start,
+        end=end,
+        pad=PAD,
+        threads=threads or 0,
+    )
+    if not finite:
+        raise ValueError(NOT_FINITE)
+    return result
+
+
+def beam_search_reference(
+    state: SearchState,
+    step: Step,
+    start_tokens: Tensor,
+    *,
+    beam: int = 5,
+    max_length: int = 20,
+    n_best: int = 1,
+    length_penalty: float = 0.7,
+    end: int = END,
+    banned: Sequence[int] = (PAD, START, UNKNOWN),
+) -> BeamResult:
+    """Search with any decoder, in PyTorch: sees only a state, a step and token ids (the module's rules).
+
+    Args:
+        state: of one row per image; `state.select(rows)` reorders and repeats rows.
+        step: `(state, tokens (batch,))` to log_probs `(batch, vocab_size)`, the new state and attention
+            `(batch, regions)`.
+        start_tokens: first token of every image, `(images,)` int64, on the state's device.
+        beam, max_length, n_best, length_penalty, end, banned: as in `BeamDecoder.search`.
+
+    Returns:
+        BeamResult in the precision of `log_probs`, float32 at least.
+
+    Raises:
+        ValueError: an argument is out of range, or `step` gives no finite probability.
+    """
+    log_probs, state, attention = step(state, start_tokens)
+    (images, vocab_size), regions, device = log_probs.shape, attention.shape[1], log_probs.device
+    _check_settings(vocab_size, beam, max_length, n_best, length_penalty, end, banned)
+    dtype = torch.promote_types(log_probs.dtype, torch.float32)
+    norms = [(count + 1) ** length_penalty for count in range(max_length + 1)]
+    barred = torch.zeros(vocab_size, dtype=dtype, device=device)  # 0, or -inf where never emitted
+    barred[[*banned, end]] = NEVER  # END is lifted after the first step
+    totals = torch.zeros(images, 1, dtype=dtype, device=device)  # (active, slots) log-probabilities
+    words = torch.full((images, 1, max_length), PAD, device=device)
+    seen = attention.new_zeros(images, 1, max_length, regions)
+    active = torch.arange(images, device=device)  # images that still search
+    kept = _no_sentences(words, totals, seen, n_best)
+    for length in range(max_length + 1):  # words that every live sentence has
+        count, slots = totals.shape
+        log_probs = log_probs.to(dtype).view(count, slots, vocab_size)
+        if length < max_length:
+            candidates = (totals[:, :, None] + log_probs + barred).flatten(1)
+            best, index = _rank(candidates, min(2 * beam, slots * vocab_size))  # (active, ranks)
+            parents, following = index // vocab_size, index % vocab_size
+            ends = (following == end) & (best > NEVER)
+            ending = torch.where(ends & (torch.arange(best.shape[1], device=device) < beam), parents, slots)
+            ended = torch.full((count, slots + 1), NEVER, dtype=dtype, device=device)  # last column is waste
+            ended = ended.scatter_(1, ending, best)[:, :slots]
+        else:
+            best = ended = totals + log_probs[:, :, end]
+        if bool(best.isnan().any()):
+            raise ValueError(NOT_FINITE)
+        if bool((ended > NEVER).any()):
+            _keep(kept, active, length, words, ended, norms[length], seen)
+        if length == max_length:
+            break
+        order = ends.long().argsort(dim=1, stable=True)[:, :beam]  # ranks that live on, best first
+        totals = best.masked_fill(ends, NEVER).gather(1, order)
+        worst, reachable = kept.scores[active, -1], totals[:, 0] / norms[max_length]
+        stay = ((worst < reachable) & ((worst == NEVER) | (beam > 1))).nonzero()[:, 0]
+        if len(stay) == 0:
+            break
+        totals, active = totals[stay], active[stay]
+        rows = stay[:, None] * slots + parents.gather(1, order)[stay]  # (active, slots)
+        tokens = following.gather(1, order)[stay]
+        words, seen = words.flatten(0, 1)[rows], seen.flatten(0, 1)[rows]
+        words[:, :, length] = tokens
+        seen[:, :, length] = attention[rows]
+        barred[end] = 0.0
+        log_probs, state, attention = step(state.select(rows.flatten()), tokens.flatten())
+    if not bool((kept.scores[:, 0] > NEVER).all()):
+        raise ValueError(NOT_FINITE)
+    return kept
+
+
+def _rank(candidates: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the `count` largest of each row, best first, and their columns; ties go to the lower column."""
+    values, columns = candidates.topk(count, dim=1)
+    tied = (candidates >= values[:, -1:]).sum(dim=1) > count  # topk would pick any of those at the edge
+    if bool(tied.any()):
+        values, columns = candidates.sort(dim=1, descending=True, stable=True)
+        return values[:, :count], columns[:, :count]
+    columns, order = columns.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return values, columns.gather(1, order)
+
+
+def _no_sentences(words: Tensor, totals: Tensor, seen: Tensor, n_best: int) -> BeamResult:
+    """Return a result without a sentence: all of length 0 and score -inf."""
+    nothing = totals.new_full((len(totals), n_best), NEVER)
+    return BeamResult(
+        tokens=words.repeat(1, n_best, 1),
+        lengths=torch.zeros_like(nothing, dtype=torch.int64),
+        scores=nothing,
+        log_probs=nothing.clone(),
+        attention=seen.repeat(1, n_best, 1, 1),
+    )
+
+
+def _keep(
+    kept: BeamResult, active: Tensor, length: int, words: Tensor, ended: Tensor, norm: float, seen: Tensor
+) -> None:
+    """Merge sentences that end now, log-probability `ended (active, slots)` or -inf, into the best kept."""
+    fresh = BeamResult(words, torch.full_like(ended, length, dtype=torch.int64), ended / norm, ended, seen)
+    pools = [torch.cat([old[active], new], dim=1) for old, new in zip(kept, fresh, strict=True)]
+    order = pools[2].argsort(dim=1, descending=True, stable=True)  # ties: earlier, then lower beam
+    order = order[:, : kept.scores.shape[1]]
+    image = torch.arange(len(order), device=order.device)[:, None]
+    for old, pool in zip(kept, pools, strict=True):
+        old[active] = pool[image, order]
+
+
+def _check_settings(
+    vocab_size: int,
+    beam: int,
+    max_length: int,
+    n_best: int,
+    length_penalty: float,
+    end: int,
+    banned: Sequence[int],
+) -> None:
+    """Raise ValueError where a search with these settings makes no sense."""
+    if beam < 1:
+        raise ValueError(f"beam must be at least 1, got {beam}")
+    if max_length < 1:
+        raise ValueError(f"max_length must be at least 1, got {max_length}")
+    if not 1 <= n_best <= beam:
+        raise ValueError(f"n_best must be from 1 to beam={beam}, got {n_best}; widen the beam for more")
+    if not 0 <= length_penalty < float("inf"):
+        raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
+    for name, token in (("end", end), *(("banned", token) for token in banned)):
+        if not 0 <= token < vocab_size:
+            raise ValueError(f"{name} must be a token id below vocab_size={vocab_size}, got {token}")
+    if end in banned:
+        raise ValueError(f"banned must not hold end={end}: no caption could finish")
+    if len({end, *banned}) == vocab_size:
+        raise ValueError(f"banned leaves no word of vocab_size={vocab_size} to emit")

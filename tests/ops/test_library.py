@@ -1,0 +1,122 @@
+"""The choice between native kernels and the reference, and what is said when the kernels are missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from pycap.ops import backend, describe, library, native_available, set_threads, use
+
+needs_native = pytest.mark.skipif(not native_available(), reason=library.missing_reason())
+
+MISSING = """
+import sys
+sys.modules["pycap._cpu"] = None
+sys.modules["pycap._cuda"] = None
+sys.path.insert(0, "tests/ops")
+from attend_problem import SMALL, make_problem
+from pycap.ops import attend_lstm, backend, describe, missing_reason, native_available, set_threads, use
+assert not native_available() and backend() == "reference"
+assert describe()["isa"] is None and describe()["cpu_missing"] == missing_reason()
+assert attend_lstm(**make_problem(**SMALL))[0].shape == (6, 4, 3)
+set_threads(2)
+try:
+    with use("native"):
+        pass
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run code in a new Python, at the root of the repository."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path]), **environment}
+    return subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+
+
+def test_missing_extension_says_how_to_build_and_the_reference_takes_over() -> None:
+    done = run(MISSING)
+    assert done.returncode == 0, done.stderr
+    assert "pycap._cpu is missing" in done.stdout
+    assert "pip install" in done.stdout
+
+
+def test_notes_of_the_build_explain_a_missing_module(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = tmp_path / "_build_notes.txt"
+    notes.write_text("_nothing: No CMAKE_CXX_COMPILER could be found.\n")
+    monkeypatch.setattr(library, "BUILD_NOTES", notes)
+    assert library.load("_nothing") == (None, "No CMAKE_CXX_COMPILER could be found.")
+    assert "No module named" in library.load("_other")[1]
+
+
+@needs_native
+def test_use_holds_inside_its_block_only() -> None:
+    assert backend() == "native"
+    with use("reference"):
+        assert backend() == "reference"
+        with use("native"):
+            assert backend() == "native"
+        assert backend() == "reference"
+    assert backend() == "native"
+
+
+@needs_native
+def test_use_does_not_leak_into_other_threads() -> None:
+    seen = []
+    with use("reference"):
+        thread = threading.Thread(target=lambda: seen.append(backend()))
+        thread.start()
+        thread.join()
+    assert seen == ["native"]
+
+
+def test_unknown_backend_is_refused() -> None:
+    with pytest.raises(ValueError, match="backend must be one of native, reference, got 'cuda'"), use("cuda"):
+        pass
+
+
+def test_a_pool_needs_a_thread() -> None:
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        set_threads(0)
+
+
+@needs_native
+def test_threads_and_instruction_set_follow_the_environment() -> None:
+    code = "from pycap.ops import describe; d = describe(); print(d['isa'], d['threads'])"
+    assert run(code, PYCAP_FORCE_ISA="generic", PYCAP_THREADS="3").stdout.split() == ["generic", "3"]
+    assert describe()["threads"] >= 1
+
+
+@needs_native
+def test_wrong_instruction_set_is_named() -> None:
+    code = "from pycap.ops import missing_reason; print(missing_reason())"
+    assert (
+        "PYCAP_FORCE_ISA must be generic, avx2 or avx512, got sse9"
+        in run(code, PYCAP_FORCE_ISA="sse9").stdout
+    )
+
+
+@needs_native
+def test_kernels_work_in_a_forked_child() -> None:
+    code = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+sys.path.insert(0, "tests/ops")
+import torch
+from attend_problem import ODD, make_problem
+from pycap.ops import attend_lstm, set_threads
+set_threads(2)
+problem = make_problem(**ODD)
+before = attend_lstm(**problem)[0]
+child = os.fork()
+if child == 0:
+    os._exit(0 if torch.equal(attend_lstm(**problem)[0], before) else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run(code).returncode == 0
