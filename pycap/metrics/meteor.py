@@ -1,0 +1,78 @@
+"""METEOR (Denkowski & Lavie 2014), by running the Java program that the package pycocoevalcap brings."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pycap.metrics.references import References
+
+OPTIONS = ("-", "-", "-stdio", "-l", "en", "-norm")  # coco-caption's
+
+
+def explain_missing() -> str | None:
+    """Return in one line why METEOR cannot be computed here, or None if it can."""
+    if shutil.which("java") is None:
+        return "METEOR needs Java, and no `java` is on the PATH (Debian: apt-get install default-jre-headless)"
+    if _find_program() is None:
+        return "METEOR needs the package pycocoevalcap: pip install 'pycap-caption[eval]'"
+    return None
+
+
+def score_meteor(sentences: Sequence[str], references: References) -> tuple[float, list[float]] | None:
+    """Score tokenised candidates, candidate i belonging to image i.
+
+    Args:
+        sentences: tokenised candidates.
+        references: prepared references.
+
+    Returns:
+        score of the corpus and of each candidate; None when Java or the package is missing, or the program fails,
+        after one line on stderr that says which.
+    """
+    reason = explain_missing()
+    if reason is None:
+        try:
+            return _run(sentences, references)
+        except (OSError, RuntimeError) as error:
+            reason = f"METEOR failed: {error}"
+    print(f"pycap: {reason}", file=sys.stderr)
+    return None
+
+
+def _find_program() -> Path | None:
+    package = importlib.util.find_spec("pycocoevalcap")
+    folders = package.submodule_search_locations if package else None
+    programs = [Path(folder) / "meteor" / "meteor-1.5.jar" for folder in folders or ()]
+    return next((program for program in programs if program.is_file()), None)
+
+
+def _run(sentences: Sequence[str], references: References) -> tuple[float, list[float]]:
+    """Ask the program for the statistics of each caption, then for their scores and the corpus score."""
+    program = _find_program()
+    command = ["java", "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", str(program), *OPTIONS]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+    ) as process:
+
+        def read() -> str:
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"java -jar {program} ended early (exit code {process.wait()})")
+            return line.strip()
+
+        def ask(*fields: str) -> str:
+            process.stdin.write(" ||| ".join(fields) + "\n")
+            process.stdin.flush()
+            return read()
+
+        statistics = [
+            ask("SCORE", *references.sentences[start:stop], sentence.replace("|||", "").replace("  ", " "))
+            for sentence, start, stop in zip(sentences, references.first[:-1], references.first[1:], strict=True)
+        ]
+        each = [float(ask("EVAL", *statistics)), *(float(read()) for _ in statistics)]
+        return each.pop(), each
