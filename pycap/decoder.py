@@ -1,0 +1,115 @@
+"""From image regions to words: the trainable decoder (Xu et al. 2015, soft attention).
+
+The arithmetic of a step lives in `pycap.ops`, in one place for training and search; this module owns the
+parameters and runs whole teacher-forced sequences.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pycap.config import ModelConfig
+from pycap.ops.attend_lstm import AttendLSTMWeights, attend_lstm
+from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
+
+
+class Decoder(nn.Module):
+    """Additive attention over regions, a scalar gate, an LSTM cell and a deep output layer.
+
+    Args:
+        config: widths and dropout.
+        vocab_size: words, special tokens included.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int):
+        super().__init__()
+        feature_dim, hidden_dim, embed_dim = config.feature_dim, config.hidden_dim, config.embed_dim
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        self.input = nn.Linear(embed_dim, 4 * hidden_dim)
+        self.key = nn.Linear(feature_dim, config.attention_dim)
+        self.query = nn.Linear(hidden_dim, config.attention_dim, bias=False)
+        self.score = nn.Parameter(torch.empty(config.attention_dim))
+        self.gate = nn.Linear(hidden_dim, 1)
+        self.context = nn.Linear(feature_dim, 4 * hidden_dim, bias=False)
+        self.recurrent = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
+        self.initial_hidden = nn.Linear(feature_dim, hidden_dim)
+        self.initial_cell = nn.Linear(feature_dim, hidden_dim)
+        self.output_hidden = nn.Linear(hidden_dim, embed_dim)
+        self.output_context = nn.Linear(feature_dim, embed_dim, bias=False)
+        self.output = nn.Linear(embed_dim, vocab_size)
+        if config.tie_embedding:
+            self.output.weight = self.embedding.weight
+        self.dropout = nn.Dropout(config.dropout)
+        self._initialise(hidden_dim)
+
+    @torch.no_grad()
+    def _initialise(self, hidden_dim: int) -> None:
+        nn.init.normal_(self.embedding.weight, std=self.embedding.embedding_dim**-0.5)
+        nn.init.normal_(self.score, std=self.score.shape[0] ** -0.5)
+        nn.init.orthogonal_(self.recurrent.weight)
+        nn.init.zeros_(self.input.bias)
+        self.input.bias[hidden_dim : 2 * hidden_dim] = 1.0  # remember by default (Jozefowicz et al. 2015)
+        nn.init.zeros_(self.output.bias)
+
+    def weights(self) -> DecoderWeights:
+        """Return the live parameters in the form that `pycap.ops` computes with."""
+        attend = AttendLSTMWeights(
+            query=self.query.weight,
+            score=self.score,
+            gate=self.gate.weight[0],
+            gate_bias=self.gate.bias,
+            context=self.context.weight,
+            recurrent=self.recurrent.weight,
+        )
+        return DecoderWeights(
+            embedding=self.embedding.weight,
+            input=self.input.weight,
+            input_bias=self.input.bias,
+            key=self.key.weight,
+            key_bias=self.key.bias,
+            attend=attend,
+            initial_hidden=self.initial_hidden.weight,
+            initial_hidden_bias=self.initial_hidden.bias,
+            initial_cell=self.initial_cell.weight,
+            initial_cell_bias=self.initial_cell.bias,
+            output_hidden=self.output_hidden.weight,
+            output_context=self.output_context.weight,
+            output_bias=self.output_hidden.bias,
+            output=self.output.weight,
+            output_vocab_bias=self.output.bias,
+        )
+
+    def forward(
+        self, features: Tensor, tokens: Tensor, lengths: Tensor, image_index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Score the next word at every step of known captions (teacher forcing).
+
+        Args:
+            features: encoded regions, `(images, regions, feature_dim)`.
+            tokens: captions as the decoder reads them, from the start token on, `(batch, time)` int64.
+            lengths: steps of each caption, `(batch,)` int64; what lies behind is ignored.
+            image_index: picture of each caption, `(batch,)` int64, non-decreasing.
+
+        Returns:
+            logits of the real steps, captions one after the other, `(lengths.sum(), vocab_size)`, and attention
+            `(batch, time, regions)`, zero behind a caption's end.
+        """
+        weights = self.weights()
+        features = features.float()  # the op computes in single precision, whatever autocast does around it
+        start = initial_state(weights, features)
+        embedded = self.dropout(self.embedding(tokens))  # (batch, time, embed_dim)
+        hiddens, contexts, attention = attend_lstm(
+            self.input(embedded).float(),
+            features,
+            start.keys.float(),
+            start.hidden[image_index].float(),
+            start.cell[image_index].float(),
+            weights.attend,
+            lengths,
+            image_index,
+        )
+        real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (batch, time)
+        mixed = deep_output(weights, embedded[real], hiddens[real], contexts[real])
+        return functional.linear(self.dropout(mixed), weights.output, weights.output_vocab_bias), attention

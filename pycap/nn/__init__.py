@@ -1,0 +1,1 @@
+"""Layers that the captioner is made of, each small enough to be taught."""
