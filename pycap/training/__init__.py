@@ -1,0 +1,156 @@
+"""Train a captioner from a data set on disk; `pycap train` is this function with options."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from pycap.config import Config
+from pycap.data import check_dataset, load_dataset
+from pycap.data.batches import TrainingBatches
+from pycap.metrics import References
+from pycap.model import CaptionModel
+from pycap.ops.library import set_threads
+from pycap.text import Vocabulary
+from pycap.training.card import model_card
+from pycap.training.distributed import Workers
+from pycap.training.loop import Run, fit
+from pycap.training.prepare import cached_examples, leave_out, open_cache, split_train_dev
+from pycap.training.state import ResumeError, TrainState
+from pycap.training.validation import validate
+
+
+def train(
+    data: Path,
+    format: str,
+    out: Path,
+    config: Config = Config(),
+    resume: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    cache: Path | None = None,
+    command: str = "pycap train",
+) -> TrainState | None:
+    """Check the data, cache regions, train, validate, keep the best.
+
+    Args:
+        data, format: the data set, as for `load_dataset`.
+        out: folder of the run: `best/` (checkpoint), `resume.pt`, `log.csv`, `loss.png`.
+        config: the recipe.
+        resume: continue the run in `out`.
+        device: "auto", "cpu", "cuda" or "cuda:N"; under torchrun, "cuda" becomes this process's GPU.
+        precision: "fp32", "bf16" (automatic mixed precision), or "auto": bf16 on CUDA.
+        threads: CPU threads; None leaves them as they are.
+        cache: where regions are cached; None for the user's cache folder.
+        command: recorded in the model card.
+
+    Returns:
+        the final state, None on processes other than the first.
+
+    Raises:
+        ValueError: the data set cannot be used, or settings do not fit together.
+        ResumeError: `out` holds another run, or one that cannot be continued.
+    """
+    run = Run(Path(out))
+    if run.state.exists() and not resume:
+        raise ResumeError(
+            f"{run.folder}: holds a run already; continue it with --resume or choose another --out"
+        )
+    device = pick_device(device)
+    if precision == "auto":
+        precision = "bf16" if device.startswith("cuda") else "fp32"
+    if threads:
+        torch.set_num_threads(threads)
+        set_threads(threads)
+    check_sizes(config)
+    workers = Workers.join(device)
+    say = (lambda line: print(line, file=sys.stderr)) if workers.first else (lambda line: None)
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        report = check_dataset(load_dataset(data, format), decode=False)
+        for line in report.summary():
+            say(line)
+        train_set, dev_set, note = split_train_dev(report.usable)
+        if note:
+            say(note)
+        store = open_cache(config, cache)
+        if not workers.first:
+            workers.wait()
+            store = open_cache(config, cache)
+        held = cached_examples(dev_set, store, config, device, False, say, workers.first)
+        seen = cached_examples(train_set, store, config, device, config.train.flip, say, workers.first)
+        seen = leave_out(seen, set(held.keys), say)
+        if workers.first:
+            workers.wait()
+        if not seen.keys or not held.keys:
+            raise ValueError(f"{data}: no readable picture to {'train' if not seen.keys else 'validate'} on")
+
+        vocabulary = Vocabulary.build(
+            [c for example in seen.dataset for c in example.captions], config.train.min_count
+        )
+        torch.manual_seed(config.train.seed)
+        model = CaptionModel(config.model, len(vocabulary)).to(device)
+        batches = TrainingBatches(seen.dataset, seen.keys, store, vocabulary, config.train)
+        ids = [str(number) for number in range(len(held.keys))]
+        references = References(
+            {name: example.captions for name, example in zip(ids, held.dataset, strict=True)}
+        )
+        rows = store.rows(held.keys)
+        say(
+            f"{len(seen.keys)} training and {len(held.keys)} dev pictures, {len(vocabulary)} words, "
+            f"{sum(value.numel() for value in model.parameters()) / 1e6:.1f} M weights, {device}, {precision}"
+        )
+        state = fit(
+            model,
+            vocabulary,
+            batches,
+            lambda scored: validate(scored, vocabulary, store, rows, ids, references, config.search),
+            config,
+            run,
+            workers,
+            precision,
+            resume,
+            lambda state: model_card(
+                state,
+                config,
+                f"{Path(data).name} ({format})",
+                (len(seen.keys), len(held.keys)),
+                len(vocabulary),
+                command,
+            ),
+        )
+        return state if workers.first else None
+    finally:
+        workers.leave()
+
+
+def pick_device(device: str) -> str:
+    """Return the device to use; ValueError when CUDA is asked for and there is none."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise ValueError(f"--device {device}: torch sees no CUDA device here; use --device cpu")
+        if device == "cuda":
+            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device)
+    return device
+
+
+def check_sizes(config: Config) -> None:
+    """Raise ValueError where settings contradict each other, before any work is done."""
+    grid = -(-config.preprocess.size // 32)
+    if config.model.grid != grid:
+        raise ValueError(
+            f"model.grid must be {grid} for preprocess.size={config.preprocess.size}, got {config.model.grid}"
+        )
+    for setting in ("epochs", "images_per_batch", "captions_per_image", "save_every", "max_words"):
+        if getattr(config.train, setting) < 1:
+            raise ValueError(f"train.{setting} must be at least 1, got {getattr(config.train, setting)}")
+
+
+__all__ = ["ResumeError", "TrainState", "check_sizes", "pick_device", "train"]

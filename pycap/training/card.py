@@ -1,0 +1,73 @@
+"""The model card that travels with a checkpoint: data, recipe, scores, and how to make it again."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import fields
+
+import torch
+
+from pycap.config import Config
+from pycap.training.state import TrainState
+
+SCORES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
+FLICKR8K_TERMS = """\
+Flickr8k (Hodosh, Young & Hockenmaier 2013, "Framing image description as a ranking task", JAIR 47) is offered for
+non-commercial research and education; the pictures belong to their Flickr users. Weights trained on it inherit that
+spirit: use them for study and evaluation, and train on data of your own for anything else."""
+
+
+def model_card(
+    state: TrainState, config: Config, data: str, images: tuple[int, int], vocab_size: int, command: str
+) -> str:
+    """Return the card of the checkpoint that the run's last epoch made.
+
+    Args:
+        state: the run, its last history row belonging to this checkpoint.
+        config: its settings.
+        data: name and format of the data set.
+        images: training and dev pictures.
+        vocab_size: words, special tokens included.
+        command: what was typed to train it.
+    """
+    row, model, train = state.history[-1], config.model, config.train
+    scores = "\n".join(f"| {name} | {row[name]:.4f} |" for name in SCORES)
+    recipe = "\n".join(f"| {f.name} | {getattr(train, f.name)} |" for f in fields(train))
+    terms = f"\n## Terms of the data\n\n{FLICKR8K_TERMS}\n" if "flickr8k" in data.lower() else ""
+    return f"""# A pycap captioner
+
+One sentence about a photo: frozen EfficientNet-{model.cnn.capitalize()} (ImageNet weights, Apache 2.0)
+at {config.preprocess.size} px, {model.grid}x{model.grid} regions, {model.encoder_layers} layer(s) of self-attention
+over regions, and an LSTM decoder with additive attention (Xu et al. 2015). {vocab_size} words.
+
+## Data
+
+{data}: {images[0]} training pictures, {images[1]} dev pictures. The vocabulary comes from the
+training captions only. Dev chose the epoch; nothing else was seen.
+{terms}
+## Scores
+
+Dev pictures, beam {config.search.beam}, length penalty {config.search.length_penalty}, scale 0-1 as coco-caption,
+epoch {row["epoch"]} of {train.epochs}:
+
+| score | value |
+| --- | --- |
+{scores}
+
+## Recipe
+
+`{command}`
+
+| setting | value |
+| --- | --- |
+{recipe}
+
+Trained with torch {torch.__version__} on {platform.machine()}.
+
+## Limits
+
+It knows the world of its training pictures and says the nearest thing it knows: where they are of people and dogs
+outdoors, a lamp becomes a person in a hat. It guesses gender and age from appearance and repeats the habits of the
+people who wrote the captions. It does not read text or count beyond a few. Do not use it where a wrong sentence
+does harm.
+"""

@@ -1,0 +1,195 @@
+"""Training end to end on a tiny data set: it learns, stops, resumes and distributes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pycap import checkpoint
+from pycap.config import Config
+from pycap.training import train
+from pycap.training.state import ResumeError
+
+
+def weights(run) -> dict[str, torch.Tensor]:
+    """Return the live weights at the end of a run."""
+    return torch.load(run / "resume.pt", weights_only=True)["model"]
+
+
+def assert_same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def command(pictures, cache, out, settings, *more) -> list[str]:
+    base = ["train", "--data", pictures, "--format", "folder", "--out", out, "--cache", cache, "--threads", 1]
+    return [str(word) for word in (*base, *settings, *more)]
+
+
+def run_pycap(words, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "pycap", *words], capture_output=True, text=True, **options)
+
+
+def test_training_leaves_a_loadable_checkpoint_log_and_picture(pictures, cache, config, tmp_path):
+    state = train(pictures, "folder", tmp_path / "run", config, device="cpu", cache=cache, threads=1)
+    assert state.step == 9  # 11 pictures in batches of 4, 3 epochs
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "best",
+        "log.csv",
+        "loss.png",
+        "resume.pt",
+    ]
+    loaded = checkpoint.load(tmp_path / "run" / "best")
+    assert loaded.config == config
+    assert "square" in loaded.vocabulary.words
+    with open(tmp_path / "run" / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    card = (tmp_path / "run" / "best" / "README.md").read_text()
+    assert f"| cider | {state.best:.4f} |" in card
+
+
+@pytest.mark.slow
+def test_training_learns_what_the_captions_say(pictures, cache, config, tmp_path):
+    longer = replace(config, train=replace(config.train, epochs=60, ema=0.9, learning_rate=5e-3))
+    state = train(pictures, "folder", tmp_path / "run", longer, device="cpu", cache=cache, threads=1)
+    assert state.history[-1]["loss"] < 0.75 * state.history[0]["loss"]
+    assert state.best > 3  # CIDEr of a model that names the colours; at most 10
+
+
+@pytest.mark.slow
+def test_killed_training_resumes_to_the_same_weights(pictures, cache, config, settings, tmp_path):
+    train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
+    words = command(pictures, cache, tmp_path / "killed", settings)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pycap", *words], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / "resume.pt").exists():
+        assert process.poll() is None, "training ended before it saved a state"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = torch.load(tmp_path / "killed" / "resume.pt", weights_only=True)["step"]
+    assert 0 < stopped < 9
+    finished = run_pycap([*words, "--resume"])
+    assert finished.returncode == 0, finished.stderr
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    left, right = (load_file(tmp_path / name / "best" / "model.safetensors") for name in ("whole", "killed"))
+    assert_same(left, right)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 5])
+def test_resuming_at_any_saved_step_changes_nothing(pictures, cache, config, tmp_path, monkeypatch, stop):
+    train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
+    from pycap.training import loop
+
+    do_step = loop._step
+
+    def interrupted_step(*args):
+        if args[3] == stop:
+            raise KeyboardInterrupt
+        return do_step(*args)
+
+    every = replace(config, train=replace(config.train, save_every=1))
+    monkeypatch.setattr(loop, "_step", interrupted_step)
+    with pytest.raises(KeyboardInterrupt):
+        train(pictures, "folder", tmp_path / "cut", every, device="cpu", cache=cache, threads=1)
+    monkeypatch.setattr(loop, "_step", do_step)
+    train(pictures, "folder", tmp_path / "cut", every, resume=True, device="cpu", cache=cache, threads=1)
+    assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+
+
+def test_a_training_picture_that_is_also_in_dev_is_left_out(pictures, cache, config, tmp_path, capsys):
+    leaky = tmp_path / "leaky"
+    shutil.copytree(pictures, leaky)
+    shutil.copy(leaky / "12.png", leaky / "3.png")  # 12 is dev, 3 is train
+    once = replace(config, train=replace(config.train, epochs=1))
+    train(leaky, "folder", tmp_path / "run", once, device="cpu", cache=cache, threads=1)
+    assert "10 training and 3 dev pictures" in capsys.readouterr().err
+
+
+def test_a_second_run_in_the_same_folder_needs_resume(pictures, cache, config, tmp_path):
+    once = replace(config, train=replace(config.train, epochs=1))
+    train(pictures, "folder", tmp_path, once, device="cpu", cache=cache, threads=1)
+    with pytest.raises(ResumeError, match="holds a run already; continue it with --resume"):
+        train(pictures, "folder", tmp_path, once, device="cpu", cache=cache, threads=1)
+
+
+def test_resuming_with_other_settings_is_refused(pictures, cache, config, tmp_path):
+    once = replace(config, train=replace(config.train, epochs=1))
+    train(pictures, "folder", tmp_path, once, device="cpu", cache=cache, threads=1)
+    other = replace(once, train=replace(once.train, seed=2))
+    with pytest.raises(ResumeError, match=r"train\.seed=1, now 2"):
+        train(pictures, "folder", tmp_path, other, resume=True, device="cpu", cache=cache, threads=1)
+
+
+def test_a_torn_state_is_one_clear_line(pictures, cache, config, tmp_path):
+    (tmp_path / "resume.pt").write_bytes(b"PK torn")
+    with pytest.raises(ResumeError, match="cannot be resumed"):
+        train(pictures, "folder", tmp_path, config, resume=True, device="cpu", cache=cache, threads=1)
+
+
+def test_unknown_setting_is_named(pictures, tmp_path):
+    answer = run_pycap(
+        [
+            "train",
+            "--data",
+            str(pictures),
+            "--format",
+            "folder",
+            "--out",
+            str(tmp_path / "r"),
+            "--set",
+            "model.wings=2",
+        ]
+    )
+    assert answer.returncode == 1
+    assert "--set model.wings: no such setting" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_grid_that_does_not_fit_the_size_is_refused(pictures, config, tmp_path):
+    wrong = replace(config, model=replace(config.model, grid=7))
+    with pytest.raises(ValueError, match=r"model\.grid must be 2 for preprocess\.size=64"):
+        train(pictures, "folder", tmp_path, wrong, device="cpu")
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(pictures, cache, settings, tmp_path):
+    words = command(pictures, cache, tmp_path / "run", settings)
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "pycap",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launcher, *words], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    state = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)
+    assert state["step"] == 6  # two processes halve the steps
+    assert checkpoint.load(tmp_path / "run" / "best").config.train.epochs == 3
+    assert done.stdout.count("best") == 1  # only the first process answers
+
+
+def test_settings_survive_json(config):
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
