@@ -62,8 +62,8 @@ class ModelConfig:
     hidden_dim: int = 512
     attention_dim: int = 512
     tie_embedding: bool = True
-    region_dropout: float = 0.2
-    layer_dropout: float = 0.1
+    region_dropout: float = 0.3
+    layer_dropout: float = 0.2
     dropout: float = 0.5
 
 
@@ -105,12 +105,12 @@ class TrainConfig:
         patience: epochs without a better dev CIDEr before stopping (0: never stop early).
     """
 
-    epochs: int = 20
+    epochs: int = 10
     images_per_batch: int = 32
     captions_per_image: int = 5
     learning_rate: float = 5e-4
     warmup: float = 0.05
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
     label_smoothing: float = 0.1
     doubly_stochastic: float = 0.0
     clip: float = 1.0

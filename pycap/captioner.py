@@ -1,0 +1,273 @@
+"""Pictures in, captions out: a loaded checkpoint as one callable that any number of threads may share.
+
+Reads what training wrote (`pycap.checkpoint`) and knows nothing about how it was trained. A few threads
+decode pictures while the network works on the batch before.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+
+from pycap.checkpoint import Checkpoint
+from pycap.checkpoint import load as load_checkpoint
+from pycap.config import SearchConfig
+from pycap.data.images import ImageError, preprocess, read_image
+from pycap.ops import library
+from pycap.ops.beam import BeamResult
+
+BATCH_SIZE = 16
+_MAX_READERS = 4  # threads that decode pictures
+
+
+@dataclass(frozen=True, eq=False)
+class Caption:
+    """What the model says about one picture; `str(caption)` is the sentence.
+
+    Attributes:
+        text: the sentence.
+        score: its log-probability, divided by `(words + 1) ** length_penalty`; larger (nearer 0) is better.
+        words: the words of `text`, one for each map of `attention`.
+        attention: where the decoder looked for each word, `(words, rows, cols)` float32, each map summing
+            to 1; the grid covers the central square of the picture.
+        n_best: the best sentences with their scores, best first; the first is `(text, score)`.
+        encoder_attention: where each region looked in the encoder's last layer, mean over its heads,
+            `(rows * cols, rows * cols)` float32, each row summing to 1; None if the model has no such layer.
+    """
+
+    text: str
+    score: float
+    words: tuple[str, ...]
+    attention: np.ndarray
+    n_best: tuple[tuple[str, float], ...]
+    encoder_attention: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Captioner:
+    """Captions pictures with the weights of one checkpoint; safe to share between threads.
+
+    Args:
+        checkpoint: from `pycap.checkpoint.load`.
+        backend: "native" or "reference"; None takes the native kernels where they are built, and else
+            warns and takes the reference.
+
+    Raises:
+        ValueError: the backend has another name.
+        RuntimeError: "native" is asked for but not built.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, backend: str | None = None):
+        if backend is not None:
+            with library.use(backend):  # fail now, not at the first picture
+                pass
+        elif not library.native_available():
+            warnings.warn(
+                "the compiled kernels are missing, so captioning takes the slower PyTorch reference; "
+                "`pycap info` says why and how to build them",
+                stacklevel=3,
+            )
+        self.checkpoint = checkpoint
+        self.backend = backend
+        self._warm = False  # whether weights have been loaded and packed by a first call
+        self._warming = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        device: str = "cpu",
+        backend: str | None = None,
+        threads: int | None = None,
+    ) -> Captioner:
+        """Load a captioner.
+
+        Args:
+            path: checkpoint folder; None for the one that comes with pycap.
+            device: "cpu", "cuda", "cuda:1", or "auto" for CUDA where there is a GPU.
+            backend: "native" or "reference"; None takes the native kernels where they are built.
+            threads: CPU threads of the kernels and of torch, for the whole process; None leaves them alone.
+
+        Raises:
+            CheckpointError: the folder is missing, incomplete or broken (a RuntimeError of one line).
+            ValueError: `device`, `backend` or `threads` make no sense here.
+            RuntimeError: `backend="native"` without the compiled kernels.
+        """
+        device = choose_device(device)
+        if threads is not None:
+            library.set_threads(threads)
+            torch.set_num_threads(threads)
+        return cls(load_checkpoint(None if path is None else Path(path), device), backend)
+
+    @property
+    def search(self) -> SearchConfig:
+        """The checkpoint's own search settings, which hold where a call does not say otherwise."""
+        return self.checkpoint.config.search
+
+    @overload
+    def __call__(self, images: list[Any] | tuple[Any, ...], **settings: Any) -> list[Caption]: ...
+    @overload
+    def __call__(self, images: Any, **settings: Any) -> Caption: ...
+    def __call__(self, images: Any, **settings: Any) -> Caption | list[Caption]:
+        """Caption one picture or a list of them.
+
+        Args:
+            images: a path, a PIL image, a uint8 array `(height, width[, 3 or 4])`, the bytes of a picture
+                file or an open file; or a list or tuple of these.
+            **settings: `beam, n_best, max_length, length_penalty, batch_size`, as for `caption_each`.
+
+        Returns:
+            One Caption, or one for each picture of the list.
+
+        Raises:
+            ImageError: a picture cannot be read; one line that names it (`caption_each` goes on instead).
+            ValueError: a setting is out of range.
+        """
+        alone = not isinstance(images, (list, tuple))
+        captions = []
+        for result in self.caption_each([images] if alone else images, **settings):
+            if isinstance(result, ImageError):
+                raise result
+            captions.append(result)
+        return captions[0] if alone else captions
+
+    def caption_each(
+        self,
+        images: Iterable[Any],
+        *,
+        beam: int | None = None,
+        n_best: int = 1,
+        max_length: int | None = None,
+        length_penalty: float | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> Iterator[Caption | ImageError]:
+        """Caption a stream of pictures; those that cannot be read do not stop it.
+
+        Args:
+            images: pictures as for a call; taken as they are needed, at most two batches ahead.
+            beam: sentences kept alive in the search; 1 is greedy. None takes the checkpoint's setting.
+            n_best: sentences returned for a picture, at most `beam`.
+            max_length: words at most. None takes the checkpoint's setting.
+            length_penalty: exponent of the length that divides log-probabilities. None: the checkpoint's.
+            batch_size: pictures encoded and searched together.
+
+        Returns:
+            An iterator with a Caption, or the ImageError, for each picture, in order.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        chosen = {"beam": beam, "max_length": max_length, "length_penalty": length_penalty}
+        search = replace(self.search, **{name: value for name, value in chosen.items() if value is not None})
+        for name, value in (
+            ("beam", search.beam),
+            ("max_length", search.max_length),
+            ("batch_size", batch_size),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not 1 <= n_best <= search.beam:
+            raise ValueError(f"n_best must be from 1 to beam={search.beam}, got {n_best}; widen the beam")
+        return self._stream(iter(images), search, n_best, batch_size)
+
+    def _stream(
+        self, images: Iterator[Any], search: SearchConfig, n_best: int, batch_size: int
+    ) -> Iterator[Caption | ImageError]:
+        readers = min(_MAX_READERS, batch_size, torch.get_num_threads())
+        waiting: deque[Future[np.ndarray | ImageError]] = deque()
+        pool = ThreadPoolExecutor(readers, thread_name_prefix="pycap-read")
+        try:
+            while True:
+                for image in images:
+                    waiting.append(pool.submit(self._read, image))
+                    if len(waiting) == 2 * batch_size:
+                        break
+                if not waiting:
+                    return
+                batch = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
+                yield from self._caption_batch(batch, search, n_best)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, image: Any) -> np.ndarray | ImageError:
+        """Return pixels `(3, size, size)`, or the reason why there are none."""
+        config = self.checkpoint.config.preprocess
+        try:
+            return preprocess(read_image(image, at_least=2 * config.size), config)
+        except ImageError as error:
+            return error
+
+    def _caption_batch(
+        self, batch: list[np.ndarray | ImageError], search: SearchConfig, n_best: int
+    ) -> list[Caption | ImageError]:
+        """Put a Caption in the place of every picture of the batch."""
+        pixels = [item for item in batch if not isinstance(item, ImageError)]
+        if not pixels:
+            return list(batch)
+        with nullcontext() if self._warm else self._warming:
+            captions = iter(self._run_model(np.stack(pixels), search, n_best))
+            self._warm = True
+        return [item if isinstance(item, ImageError) else next(captions) for item in batch]
+
+    def _run_model(self, pixels: np.ndarray, search: SearchConfig, n_best: int) -> list[Caption]:
+        """Encode and search one batch of pixels `(batch, 3, size, size)`."""
+        model, backend = self.checkpoint.model, self.backend
+        with torch.inference_mode(), nullcontext() if backend is None else library.use(backend):
+            features, seen = model.encode(model.cnn(torch.from_numpy(pixels)), with_attention=True)
+            result = BeamResult(*(part.cpu() for part in model.search(features, search, n_best)))
+        encoder = [None] * len(pixels) if seen is None else seen.mean(dim=1).float().cpu().numpy()
+        return [self._build_caption(result, image, encoder[image]) for image in range(len(pixels))]
+
+    def _build_caption(self, result: BeamResult, image: int, encoder_attention: np.ndarray | None) -> Caption:
+        vocabulary, grid = self.checkpoint.vocabulary, self.checkpoint.config.model.grid
+        sentences = [
+            (vocabulary.decode(tokens[:length]), float(score))
+            for tokens, length, score in zip(
+                result.tokens[image].tolist(),
+                result.lengths[image].tolist(),
+                result.scores[image].tolist(),
+                strict=True,
+            )
+            if length > 0  # a tiny vocabulary may have fewer sentences than asked for
+        ]
+        length = int(result.lengths[image, 0])
+        attention = result.attention[image, 0, :length].float().numpy()
+        return Caption(
+            text=sentences[0][0],
+            score=sentences[0][1],
+            words=tuple(vocabulary.words[token] for token in result.tokens[image, 0, :length].tolist()),
+            attention=attention.reshape(length, grid, grid).copy(),  # the batch's memory can go
+            n_best=tuple(sentences),
+            encoder_attention=None if encoder_attention is None else encoder_attention.copy(),
+        )
+
+
+def choose_device(device: str) -> str:
+    """Return the device to use, "auto" resolved; ValueError, one line, if this machine does not have it."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device must be cpu, cuda, cuda:NUMBER or auto, got {device!r}") from None
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        seen = (
+            f"sees {torch.cuda.device_count()} GPUs" if torch.version.cuda else "was installed without CUDA"
+        )
+        raise ValueError(
+            f"device {device!r} cannot be used: torch {torch.__version__} {seen}; take cpu or auto"
+        )
+    return device

@@ -1,0 +1,67 @@
+"""Options that several commands share, spelled and explained once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pycap.config import SearchConfig
+
+
+def positive_int(text: str) -> int:
+    """Read an option's value that must be a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def non_negative_float(text: str) -> float:
+    """Read an option's value that must be a finite number from 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
+    return value
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--checkpoint`, `--device`, `--backend` and `--threads`, the arguments of `Captioner.load`."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="folder made by `pycap train` (default: the shipped one)",
+    )
+    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or auto (default: %(default)s)")
+    group.add_argument(
+        "--backend",
+        choices=("native", "reference"),
+        help="compiled kernels or plain PyTorch (default: native where it is built)",
+    )
+    group.add_argument(
+        "--threads", type=positive_int, metavar="N", help="CPU threads (default: all the machine allows)"
+    )
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--beam`, `--max-length` and `--length-penalty`; None stands for the checkpoint's own setting."""
+    group = parser.add_argument_group("search")
+    group.add_argument(
+        "--beam", type=positive_int, metavar="N", help=_shipped("sentences kept alive; 1 is greedy", "beam")
+    )
+    group.add_argument(
+        "--max-length", type=positive_int, metavar="N", help=_shipped("words at most", "max_length")
+    )
+    group.add_argument(
+        "--length-penalty",
+        type=non_negative_float,
+        metavar="X",
+        help=_shipped("0 favours short captions, 1 long ones", "length_penalty"),
+    )
+
+
+def _shipped(text: str, name: str) -> str:
+    return f"{text} (default: the checkpoint's, usually {getattr(SearchConfig(), name)})"

@@ -1,0 +1,45 @@
+"""Fixtures of all tests: seeds and threads; and for what captions: a checkpoint of random weights and a CNN that costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import MeanColours, save_checkpoint
+
+from pycap.captioner import Captioner
+from pycap.ops import library
+
+
+torch.set_num_threads(1)  # the tests are small: more threads cost more than they bring
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test draws the same random numbers, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder of random weights; works with the real CNN as well."""
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny")
+
+
+@pytest.fixture
+def tiny_cnn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put mean colours in the place of the CNN."""
+    monkeypatch.setattr("pycap.model.EfficientNetLite", MeanColours)
+
+
+@pytest.fixture(scope="session")
+def backend() -> str:
+    """The native kernels where they are built."""
+    return "native" if library.native_available() else "reference"
+
+
+@pytest.fixture
+def captioner(tiny_checkpoint: Path, tiny_cnn: None, backend: str) -> Captioner:
+    """A tiny captioner."""
+    return Captioner.load(tiny_checkpoint, backend=backend)

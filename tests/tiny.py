@@ -1,0 +1,72 @@
+"""A captioner small enough for tests: real code, random weights, a network of mean colours for a CNN."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+import pycap
+from pycap import checkpoint
+from pycap.config import Config, ModelConfig, PreprocessConfig, SearchConfig
+from pycap.model import CaptionModel
+from pycap.text import Vocabulary
+
+GRID = 2
+WORDS = ["a", "the", "red", "green", "blue", "dog", "cat", "man", "woman", "runs", "sits", "jumps"]
+WORDS += ["on", "in", "grass", "water", "sky", "ball", "house", "tree"]
+CARD = "# tiny\n\n| score | value |\n| --- | --- |\n| bleu_4 | 0.2100 |\n| cider | 0.5300 |\n"
+CONFIG = Config(
+    preprocess=PreprocessConfig(size=32 * GRID),
+    model=ModelConfig(
+        grid=GRID,
+        feature_dim=16,
+        encoder_heads=2,
+        embed_dim=16,
+        hidden_dim=16,
+        attention_dim=16,
+        tie_embedding=False,
+    ),
+    search=SearchConfig(max_length=8),
+)
+
+
+class MeanColours(nn.Module):
+    """Stands in for the CNN: a region is its mean colour, repeated over all channels."""
+
+    def forward(self, pixels: Tensor) -> Tensor:  # (batch, 3, size, size) -> (batch, regions, channels)
+        colours = adaptive_avg_pool2d(pixels, GRID).flatten(2).transpose(1, 2)
+        channels = CONFIG.model.region_channels
+        return colours.repeat(1, 1, -(-channels // 3))[:, :, :channels]
+
+    @classmethod
+    def pretrained(cls, variant: str) -> MeanColours:
+        return cls()
+
+
+def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Path:
+    """Write a checkpoint of random weights, large enough that pictures get different captions."""
+    torch.manual_seed(seed)
+    model = CaptionModel(config.model, len(WORDS) + 4)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    checkpoint.save(folder, model, Vocabulary(WORDS), config, card=CARD)
+    return folder
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment for a process of its own that imports the same pycap as this one."""
+    paths = (str(Path(pycap.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def draw_picture(seed: int, size: tuple[int, int] = (80, 60)) -> Image.Image:
+    """Return a picture of a few coloured blocks, another one for every seed."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize(size, Image.Resampling.NEAREST)
