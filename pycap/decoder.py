@@ -97,19 +97,19 @@ class Decoder(nn.Module):
             `(batch, time, regions)`, zero behind a caption's end.
         """
         weights = self.weights()
-        features = features.float()  # the op computes in single precision, whatever autocast does around it
-        start = initial_state(weights, features)
         embedded = self.dropout(self.embedding(tokens))  # (batch, time, embed_dim)
-        hiddens, contexts, attention = attend_lstm(
-            self.input(embedded).float(),
-            features,
-            start.keys.float(),
-            start.hidden[image_index].float(),
-            start.cell[image_index].float(),
-            weights.attend,
-            lengths,
-            image_index,
-        )
+        with torch.autocast(features.device.type, enabled=False):  # the recurrence stays in single precision
+            start = initial_state(weights, features.float())
+            hiddens, contexts, attention = attend_lstm(
+                self.input(embedded.float()),
+                start.features,
+                start.keys,
+                start.hidden[image_index],
+                start.cell[image_index],
+                weights.attend,
+                lengths,
+                image_index,
+            )
         real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (batch, time)
         mixed = deep_output(weights, embedded[real], hiddens[real], contexts[real])
         return functional.linear(self.dropout(mixed), weights.output, weights.output_vocab_bias), attention

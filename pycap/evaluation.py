@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
 from pycap.captioner import Caption, Captioner
 from pycap.data import CaptionDataset
 from pycap.metrics import References, score
+from pycap.text import tokenize
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,11 @@ def evaluate(
     Raises:
         ValueError: the split has no picture with references, or none can be read.
     """
-    examples = [example for example in dataset.split(split) if example.captions]
+    examples = []
+    for example in dataset.split(split):
+        captions = tuple(caption for caption in example.captions if tokenize(caption))  # as training has it
+        if captions:
+            examples.append(replace(example, captions=captions))
     if not examples:
         raise ValueError(f"{dataset.name}: no captioned picture in split {split!r}")
     captions, failures = {}, []

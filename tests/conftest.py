@@ -1,4 +1,4 @@
-"""Fixtures of all tests: seeds and threads; and for what captions: a checkpoint of random weights and a CNN that costs nothing."""
+"""Fixtures of all tests: seeds and threads, a checkpoint of random weights, and a CNN that costs nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from tiny import MeanColours, save_checkpoint
 
 from pycap.captioner import Captioner
 from pycap.ops import library
-
 
 torch.set_num_threads(1)  # the tests are small: more threads cost more than they bring
 

@@ -60,9 +60,12 @@ def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Pat
     return folder
 
 
+PACKAGE_HOME = Path(pycap.__file__).parents[1]  # where a child process must start to import this pycap
+
+
 def child_environment() -> dict[str, str]:
     """Return the environment for a process of its own that imports the same pycap as this one."""
-    paths = (str(Path(pycap.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
+    paths = (str(PACKAGE_HOME), os.environ.get("PYTHONPATH", ""))
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 

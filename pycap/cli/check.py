@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check; return 0 if the data set can be used as it is, 1 if something has to be left out."""
+    """Check; return 0 if every picture can be used, 1 if some have to be left out."""
     from tqdm import tqdm
 
     from pycap.data import check_dataset, load_dataset

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from pycap import cli
 from pycap.cli.options import add_model_options, add_search_options, positive_int
 from pycap.config import DATA_FORMATS
 
@@ -52,10 +53,11 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from pycap.captioner import Captioner
-    from pycap.cli import report
     from pycap.data import load_dataset
     from pycap.evaluation import evaluate
 
+    if args.captions and not args.captions.absolute().parent.is_dir():
+        raise cli.UsageError(f"--captions {args.captions}: its folder does not exist; make it first")
     dataset = load_dataset(args.data, args.format)
     captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads)
     options = {name: getattr(args, name) for name in ("beam", "max_length", "length_penalty", "batch_size")}
@@ -64,15 +66,15 @@ def run(args: argparse.Namespace) -> int:
     ) as bar:
         result = evaluate(captioner, dataset, args.split, not args.no_meteor, bar.update, **options)
     for line in result.failures:
-        report(line)
-    if args.captions:
-        rows = [{"image_id": name, "caption": text} for name, text in result.captions.items()]
-        args.captions.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        cli.report(line)
     scores = result.scores
     for name in SHOWN:
-        value = "needs Java and pycocoevalcap" if scores[name] is None else f"{scores[name]:.4f}"
+        value = "not computed" if scores[name] is None else f"{scores[name]:.4f}"
         print(f"{name:10} {value}", file=sys.stderr)
     print(f"{scores['images']} pictures, {scores['captions_per_second']:.1f} a second", file=sys.stderr)
     if args.json:
         print(json.dumps(scores))
+    if args.captions:
+        rows = [{"image_id": name, "caption": text} for name, text in result.captions.items()]
+        args.captions.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return int(bool(result.failures))

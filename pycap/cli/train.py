@@ -8,6 +8,7 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+from pycap import cli
 from pycap.cli.options import positive_int
 from pycap.config import DATA_FORMATS, Config
 
@@ -105,6 +106,11 @@ def change(config: Config, setting: str, value: str) -> Config:
 
 def run(args: argparse.Namespace) -> int:
     """Train; return the exit code."""
+    try:
+        config = build_config(args)
+        config.check()
+    except ValueError as error:
+        raise cli.UsageError(str(error)) from None
     from pycap.training import train
 
     try:
@@ -112,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
             data=args.data,
             format=args.format,
             out=args.out,
-            config=build_config(args),
+            config=config,
             resume=args.resume,
             device=args.device,
             precision=args.precision,

@@ -65,7 +65,7 @@ class TrainingBatches:
         vocabulary: Vocabulary,
         config: TrainConfig,
     ):
-        self.cache, self.config = cache, config
+        self.cache, self.config, self.keys, self.words = cache, config, tuple(keys), vocabulary.words
         tokenized = [[tokenize(caption) for caption in example.captions] for example in dataset]
         self.captions = [
             [vocabulary.encode(tokens, config.max_words) for tokens in captions if tokens]
@@ -73,7 +73,7 @@ class TrainingBatches:
         ]
         self.plain = cache.rows(keys)
         self.mirrored = self.plain.copy()
-        if config.flip:
+        if config.mirror:
             sided = np.array(
                 [any(SIDES & set(tokens) for tokens in captions) for captions in tokenized], dtype=bool
             )
@@ -81,14 +81,11 @@ class TrainingBatches:
                 [key + MIRROR for key, has in zip(keys, sided, strict=True) if not has]
             )
 
-    def __len__(self) -> int:
-        return -(-len(self.captions) // self.config.images_per_batch)
-
     def fingerprint(self) -> str:
         """Return a digest of pictures and encoded captions: resuming on other data would not be a continuation."""
-        digest = hashlib.sha256()
-        for row, captions in zip(self.plain, self.captions, strict=True):
-            digest.update(repr((int(row), captions)).encode())
+        digest = hashlib.sha256(repr(self.words).encode())
+        for key, captions in zip(self.keys, self.captions, strict=True):
+            digest.update(repr((key, captions)).encode())
         return digest.hexdigest()[:16]
 
     def epoch(self, number: int, first: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:

@@ -8,7 +8,6 @@ without a key, which the next writer overwrites.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +47,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path, encoder: str, preprocess: PreprocessConfig, shape: tuple[int, int]):
         self.preprocess, self.shape = preprocess, shape
-        name = f"{encoder}-{preprocess.size}px-{preprocess.mean:g}-{preprocess.std:g}"
+        name = f"{encoder}-{preprocess.size}px-{preprocess.mean:g}-{preprocess.std:g}-{shape[0]}x{shape[1]}"
         self.folder = Path(folder) / "features" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self._row_bytes = int(np.prod(shape)) * 2
@@ -77,6 +76,8 @@ class FeatureCache:
     @contextmanager
     def _writer(self) -> Iterator[tuple]:
         """Open both files for appending, one process at a time, cut back to what the index vouches for."""
+        import fcntl  # not on Windows, where captioning must work all the same
+
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._reload()
@@ -119,7 +120,7 @@ class FeatureCache:
                 wanted = [name for name in (key, key + MIRROR)[: 1 + mirror] if name not in self._rows]
                 if not wanted:
                     return image, []
-                pixels = preprocess(read_image(image), self.preprocess)
+                pixels = preprocess(read_image(image, at_least=2 * self.preprocess.size), self.preprocess)
                 return image, [
                     (name, pixels[:, :, ::-1] if name.endswith(MIRROR) else pixels) for name in wanted
                 ]
@@ -140,6 +141,9 @@ class FeatureCache:
                 seen.update(fresh)
                 if fresh:
                     regions = encode(np.stack(list(fresh.values()))).astype(np.float16)
+                    if regions.shape[1:] != self.shape:
+                        expected = ", ".join(map(str, self.shape))
+                        raise ValueError(f"encode must return (batch, {expected}), got {regions.shape}")
                     data.write(regions.tobytes())
                     data.flush()
                     index.write("".join(name + "\n" for name in fresh))

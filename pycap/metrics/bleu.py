@@ -8,7 +8,9 @@ from pycap.metrics.ngrams import ORDERS, Counts
 from pycap.metrics.references import References
 
 SMALL = 1e-9  # added to denominators: no division by zero
-TINY = 1e-15  # added to numerators: an n-gram precision of 0 stays (nearly) 0, and 0 / 0 is 1e-6, not an error
+TINY = (
+    1e-15  # added to numerators: an n-gram precision of 0 stays (nearly) 0, and 0 / 0 is 1e-6, not an error
+)
 
 
 def score_bleu(

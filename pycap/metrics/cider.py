@@ -40,7 +40,9 @@ def score_cider(
     images = np.arange(len(lengths)) if image_index is None else image_index
     sizes = np.diff(references.first)[images]  # references of each candidate
     pair_starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])  # a pair is (candidate, one of its references)
-    pair_offsets = pair_starts - references.first[images]  # pair = offset of the candidate + row of the reference
+    pair_offsets = (
+        pair_starts - references.first[images]
+    )  # pair = offset of the candidate + row of the reference
     pair_candidates = np.repeat(np.arange(len(lengths)), sizes)
     pair_rows = np.arange(len(pair_candidates)) - pair_offsets[pair_candidates]
     similarity = np.zeros(len(pair_candidates))
@@ -51,7 +53,9 @@ def score_cider(
         ours = found.counts * rarity
         norms = np.sqrt(np.bincount(found.rows, weights=ours**2, minlength=len(lengths)))
         hits, groups = known.find(images[found.rows], found.grams)
-        spans = known.starts[groups + 1] - known.starts[groups]  # references of the image that have the n-gram
+        spans = (
+            known.starts[groups + 1] - known.starts[groups]
+        )  # references of the image that have the n-gram
         entries = np.arange(spans.sum()) + np.repeat(known.starts[groups] - np.cumsum(spans) + spans, spans)
         hits = np.repeat(hits, spans)
         theirs = known.weights[entries]

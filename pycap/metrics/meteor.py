@@ -17,7 +17,9 @@ OPTIONS = ("-", "-", "-stdio", "-l", "en", "-norm")  # coco-caption's
 def explain_missing() -> str | None:
     """Return in one line why METEOR cannot be computed here, or None if it can."""
     if shutil.which("java") is None:
-        return "METEOR needs Java, and no `java` is on the PATH (Debian: apt-get install default-jre-headless)"
+        return (
+            "METEOR needs Java, and no `java` is on the PATH (Debian: apt-get install default-jre-headless)"
+        )
     if _find_program() is None:
         return "METEOR needs the package pycocoevalcap: pip install 'pycap-caption[eval]'"
     return None
@@ -72,7 +74,9 @@ def _run(sentences: Sequence[str], references: References) -> tuple[float, list[
 
         statistics = [
             ask("SCORE", *references.sentences[start:stop], sentence.replace("|||", "").replace("  ", " "))
-            for sentence, start, stop in zip(sentences, references.first[:-1], references.first[1:], strict=True)
+            for sentence, start, stop in zip(
+                sentences, references.first[:-1], references.first[1:], strict=True
+            )
         ]
         each = [float(ask("EVAL", *statistics)), *(float(read()) for _ in statistics)]
         return each.pop(), each

@@ -68,7 +68,9 @@ class NgramTable:
         numbers = self._words | dict(zip(fresh, range(known, width), strict=True)) if fresh else self._words
         words = np.fromiter(map(numbers.__getitem__, text), dtype=np.int64, count=len(text))
         rows = np.repeat(np.arange(len(sentences)), lengths)
-        remaining = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(words))  # words from here to the row's end
+        remaining = np.repeat(np.cumsum(lengths), lengths) - np.arange(
+            len(words)
+        )  # words from here to the row's end
         starts, grams = np.arange(len(words)), words
         counts = [_count(rows, grams, width)]
         for order in range(2, ORDERS + 1):

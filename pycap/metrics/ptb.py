@@ -20,7 +20,9 @@ REMOVED = frozenset(["", "''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--
 _WORD = re.compile(r"([a-z]{2,})[.,:;!?]?", re.IGNORECASE | re.ASCII)
 
 # Text between spaces whose tokens do not depend on the neighbours: no digit, tag or abbreviation.
-_PLAIN = re.compile(r"[!-\-/:;=-~]*|\.|(?!(?:ca|nos?|op|pp|figs?|art|prop)\.)[a-z]{2,}\.", re.IGNORECASE | re.ASCII)
+_PLAIN = re.compile(
+    r"[!-\-/:;=-~]*|\.|(?!(?:ca|nos?|op|pp|figs?|art|prop)\.)[a-z]{2,}\.", re.IGNORECASE | re.ASCII
+)
 _LINE_ENDS = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 

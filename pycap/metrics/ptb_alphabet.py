@@ -64,7 +64,9 @@ ffe0-ffe1 ffe5-ffe6
 
 def _expand(ranges: str) -> str:
     """Turn hexadecimal ranges into the inside of a regular expression's character class."""
-    return "".join("-".join(re.escape(chr(int(end, 16))) for end in span.split("-")) for span in ranges.split())
+    return "".join(
+        "-".join(re.escape(chr(int(end, 16))) for end in span.split("-")) for span in ranges.split()
+    )
 
 
 LETTERS = "A-Za-z" + _expand(_LETTERS)

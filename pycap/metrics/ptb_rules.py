@@ -101,9 +101,7 @@ _ATTRIBUTE = rf" +{_NAME}(?: *= *(?:'[^'\r\n]*'|\"[^\"\r\n]*\"))?"
 _TAG = rf"<(?:[!?][A-Za-z-][^>\r\n]*|/{_NAME} *|{_NAME}(?:{_ATTRIBUTE})* */? *)>"
 
 _FACE = r"[<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]]"
-_EASTERN_FACE = (
-    r"[\^x=~<>]\.\[\^x=~<>]|[-\^x=~<>']_[-\^x=~<>']|\([-\^x=~<>'][_.]?[-\^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\)"
-)
+_EASTERN_FACE = r"[-\^x=~<>']_[-\^x=~<>']|\([-\^x=~<>'][_.]?[-\^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\)"
 
 
 def keep(text: str) -> str:
@@ -132,7 +130,9 @@ def _straighten(text: str) -> str:
 
 
 def _match_any(words: str) -> str:
-    return "|".join(f"{word[0]}(?ai:{word[1:]})" if word[0].isupper() else f"(?ai:{word})" for word in words.split())
+    return "|".join(
+        f"{word[0]}(?ai:{word[1:]})" if word[0].isupper() else f"(?ai:{word})" for word in words.split()
+    )
 
 
 _SIGNS = {"¢": "cents", "£": "#", "¼": "1/4", "½": "1/2", "¾": "3/4", "⅓": "1/3", "⅔": "2/3"}

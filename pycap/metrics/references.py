@@ -76,7 +76,9 @@ class References:
             self.sentences.extend(tokenize_caption(text, "references", image) for text in texts)
             per_image.append(len(texts))
         self.image_index = np.repeat(np.arange(len(self.ids)), per_image)
-        self.first = np.concatenate([[0], np.cumsum(per_image)])  # first reference of each image, and their number
+        self.first = np.concatenate(
+            [[0], np.cumsum(per_image)]
+        )  # first reference of each image, and their number
         self._numbers = {image: number for number, image in enumerate(self.ids)}
         self._table = NgramTable([sentence.split() for sentence in self.sentences])
         self.lengths = self._table.lengths
@@ -127,4 +129,6 @@ def _group(counts: Counts, image_index: np.ndarray, size: int, images: int) -> I
     rarity = np.log(images) - np.log(np.bincount(groups % max(size, 1), minlength=size))
     weights = counted * rarity[counts.grams[order]]
     norms = np.sqrt(np.bincount(rows, weights=weights**2, minlength=len(image_index)))
-    return ImageCounts(groups, np.append(starts, len(keys)), rows, counted, most, rarity, weights, norms, size)
+    return ImageCounts(
+        groups, np.append(starts, len(keys)), rows, counted, most, rarity, weights, norms, size
+    )

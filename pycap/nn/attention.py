@@ -28,14 +28,13 @@ def dot_product_attention(
 
     Args:
         query, key, value: `(..., regions, head_dim)`.
-        dropout: share of weights dropped (training only).
 
     Returns:
         averages `(..., regions, head_dim)` and weights `(..., regions, regions)`, each row summing to 1.
     """
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
     weights = torch.softmax(scores, dim=-1)
-    return functional.dropout(weights, dropout, dropout > 0) @ value, weights
+    return weights @ value, weights
 
 
 class RegionSelfAttention(nn.Module):

@@ -44,13 +44,7 @@ class SameConv2d(nn.Module):
         else:
             pixels, padding = functional.pad(pixels, (left, right, top, bottom)), (0, 0)
         out = functional.conv2d(pixels, self.weight, self.bias, self.stride, padding, groups=self.groups)
-        return (
-            out.clamp_(0, 6)
-            if self.activation and not out.requires_grad
-            else out.clamp(0, 6)
-            if self.activation
-            else out
-        )
+        return functional.relu6(out, inplace=True) if self.activation else out
 
     def _padding(self, size: int) -> tuple[int, int]:
         total = max((-(-size // self.stride) - 1) * self.stride + self.kernel - size, 0)

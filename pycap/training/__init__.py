@@ -11,6 +11,7 @@ import torch
 from pycap.config import Config
 from pycap.data import check_dataset, load_dataset
 from pycap.data.batches import TrainingBatches
+from pycap.encoder import HEAD
 from pycap.metrics import References
 from pycap.model import CaptionModel
 from pycap.ops.library import set_threads
@@ -18,7 +19,7 @@ from pycap.text import Vocabulary
 from pycap.training.card import model_card
 from pycap.training.distributed import Workers
 from pycap.training.loop import Run, fit
-from pycap.training.prepare import cached_examples, leave_out, open_cache, split_train_dev
+from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
 from pycap.training.state import ResumeError, TrainState
 from pycap.training.validation import validate
 
@@ -55,6 +56,11 @@ def train(
         ValueError: the data set cannot be used, or settings do not fit together.
         ResumeError: `out` holds another run, or one that cannot be continued.
     """
+    config.check()
+    if config.model.region_channels != HEAD:
+        raise ValueError(
+            f"model.region_channels must be {HEAD}, what the CNN gives, got {config.model.region_channels}"
+        )
     run = Run(Path(out))
     if run.state.exists() and not resume:
         raise ResumeError(
@@ -62,11 +68,10 @@ def train(
         )
     device = pick_device(device)
     if precision == "auto":
-        precision = "bf16" if device.startswith("cuda") else "fp32"
+        precision = "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported(False) else "fp32"
     if threads:
         torch.set_num_threads(threads)
         set_threads(threads)
-    check_sizes(config)
     workers = Workers.join(device)
     say = (lambda line: print(line, file=sys.stderr)) if workers.first else (lambda line: None)
     try:
@@ -82,8 +87,9 @@ def train(
             workers.wait()
             store = open_cache(config, cache)
         held = cached_examples(dev_set, store, config, device, False, say, workers.first)
-        seen = cached_examples(train_set, store, config, device, config.train.flip, say, workers.first)
-        seen = leave_out(seen, set(held.keys), say)
+        seen = cached_examples(train_set, store, config, device, config.train.mirror, say, workers.first)
+        test = content_keys(example for example in report.usable if example.split == "test")
+        seen = leave_out(seen, {*held.keys, *test}, say)
         if workers.first:
             workers.wait()
         if not seen.keys or not held.keys:
@@ -114,6 +120,7 @@ def train(
             workers,
             precision,
             resume,
+            say,
             lambda state: model_card(
                 state,
                 config,
@@ -141,16 +148,4 @@ def pick_device(device: str) -> str:
     return device
 
 
-def check_sizes(config: Config) -> None:
-    """Raise ValueError where settings contradict each other, before any work is done."""
-    grid = -(-config.preprocess.size // 32)
-    if config.model.grid != grid:
-        raise ValueError(
-            f"model.grid must be {grid} for preprocess.size={config.preprocess.size}, got {config.model.grid}"
-        )
-    for setting in ("epochs", "images_per_batch", "captions_per_image", "save_every", "max_words"):
-        if getattr(config.train, setting) < 1:
-            raise ValueError(f"train.{setting} must be at least 1, got {getattr(config.train, setting)}")
-
-
-__all__ = ["ResumeError", "TrainState", "check_sizes", "pick_device", "train"]
+__all__ = ["ResumeError", "TrainState", "pick_device", "train"]

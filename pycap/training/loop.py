@@ -21,6 +21,7 @@ from pycap import checkpoint
 from pycap.config import Config, TrainConfig
 from pycap.data.batches import Batch, TrainingBatches
 from pycap.model import CaptionModel
+from pycap.ops import library
 from pycap.text import Vocabulary
 from pycap.training.distributed import Workers
 from pycap.training.report import write_log, write_loss_picture
@@ -61,8 +62,8 @@ def learning_rate(step: int, total: int, config: TrainConfig) -> float:
 def caption_loss(logits: Tensor, attention: Tensor, batch: Batch, config: TrainConfig) -> Tensor:
     """Return the summed loss of a batch's real steps.
 
-    Cross-entropy with label smoothing, plus Xu et al. 2015, eq. 14 (every region is looked at about once)
-    when `doubly_stochastic` is set.
+    Cross-entropy with label smoothing; when `doubly_stochastic` is set, plus the regulariser of Xu et al. 2015,
+    eq. 14, with attention scaled so that it asks for equal shares whatever the length of the caption.
 
     Args:
         logits: `(lengths.sum(), vocab_size)`.
@@ -101,6 +102,7 @@ def fit(
     workers: Workers,
     precision: str = "fp32",
     resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
     card: Callable[[TrainState], str] = lambda state: "",
 ) -> TrainState:
     """Train to the end of the last epoch, or from where a killed run stopped.
@@ -115,6 +117,7 @@ def fit(
         workers: this process among its peers.
         precision: "fp32", or "bf16" for automatic mixed precision.
         resume: continue from `run.state` when it exists.
+        say: receives notes for the user.
         card: writes the model card of a new best checkpoint.
 
     Returns:
@@ -126,12 +129,25 @@ def fit(
     train = config.train
     averaged = copy.deepcopy(model).eval().requires_grad_(False) if train.ema else model
     optimizer = make_optimizer(model, train)
-    state = TrainState(config=config.to_dict(), data=batches.fingerprint())
+    setup = {
+        "processes": workers.world,
+        "precision": precision,
+        "device": model.device.type,
+        "threads": torch.get_num_threads(),
+        "backend": library.backend(),
+    }
+    state = TrainState(config=config.to_dict(), setup=setup, data=batches.fingerprint())
     if resume and run.state.exists():
-        state = TrainState.load(run.state, config.to_dict(), batches.fingerprint())
+        state = TrainState.load(run.state, config.to_dict(), setup, batches.fingerprint())
         model.load_state_dict(state.model)
         averaged.load_state_dict(state.averaged or state.model)
         optimizer.load_state_dict(state.optimizer)
+        say(f"resuming after step {state.step}")
+        if state.setup != setup:
+            say("threads or backend differ from before: the run goes on, but not bit for bit")
+        state.setup = setup
+    elif resume:
+        say(f"{run.state}: not there, so training starts from the beginning")
     wrapped = workers.wrap(model)
     steps = batches.steps(workers.world)
     total = steps * train.epochs
@@ -209,8 +225,12 @@ def _step(
     words = workers.mean(len(batch.targets))
     loss = caption_loss(logits, attention, batch, config) / words
     optimizer.zero_grad(set_to_none=True)
+    if not torch.isfinite(loss):
+        raise RuntimeError(
+            f"the loss became {loss.item()} in step {step + 1}: lower --learning-rate and start anew"
+        )
     loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), config.clip, error_if_nonfinite=True)
+    nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     optimizer.step()
     return workers.mean(loss.item())
 
@@ -237,7 +257,7 @@ def _finish_epoch(
             **scores,
         }
     )
-    better = scores["cider"] > state.best
+    better = scores["cider"] >= state.best  # >=: a dev set of one picture always scores 0
     if better:
         state.best, state.best_epoch, state.stale = scores["cider"], epoch + 1, 0
         checkpoint.save(run.best, averaged, vocabulary, config, card(state))

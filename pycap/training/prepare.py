@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +12,10 @@ import torch
 from tqdm import tqdm
 
 from pycap.config import Config
-from pycap.data import CaptionDataset
-from pycap.data.features import FeatureCache, content_key, default_cache
+from pycap.data import CaptionDataset, Example
+from pycap.data.features import MIRROR, FeatureCache, content_key, default_cache
+from pycap.data.folder import assign_splits
 from pycap.encoder import EfficientNetLite, cnn_fingerprint
-
-HELD_OUT = 0.05  # share of train that becomes dev when a data set has no dev split
 
 
 def open_cache(config: Config, folder: Path | None) -> FeatureCache:
@@ -46,35 +45,22 @@ def fill_cache(
 def split_train_dev(dataset: CaptionDataset) -> tuple[CaptionDataset, CaptionDataset, str]:
     """Return training and dev examples, and a note when dev had to be made from train.
 
-    A picture is held out by a digest of its name, so the choice never changes.
-
     Raises:
-        ValueError: there is nothing to train on.
+        ValueError: there is nothing to train on, or nothing to validate on.
     """
-    train, dev = dataset.split("train"), dataset.split("dev")
-    if not len(train):
+    train = [example for example in dataset if example.split == "train"]
+    dev = [example for example in dataset if example.split == "dev"]
+    note = ""
+    if not train:
         raise ValueError(f"{dataset.name}: no usable picture in the train split; see `pycap check`")
-    if len(dev):
-        return train, dev, ""
-
-    def held_out(name: str) -> bool:
-        return (
-            int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8], 16)
-            < HELD_OUT * 2**32
-        )
-
-    chosen = [held_out(example.image.name) for example in train]
-    if all(chosen) or not any(chosen):  # tiny data sets: the first picture by name
-        first = min(range(len(chosen)), key=lambda index: train.examples[index].image.name)
-        chosen = [index == first for index in range(len(chosen))]
-        if len(chosen) == 1:
+    if not dev:
+        if len(train) == 1:
             raise ValueError(f"{dataset.name}: one picture is not enough to train and validate on; add more")
-    pick = [
-        tuple(e for e, out in zip(train.examples, chosen, strict=True) if out is side)
-        for side in (False, True)
-    ]
-    note = f"no dev split: {sum(chosen)} of {len(chosen)} training pictures are held out as dev"
-    return replace(train, examples=pick[0]), replace(train, examples=pick[1]), note
+        sides = assign_splits([str(example.id) for example in train])
+        dev = [example for example in train if sides[str(example.id)] == "dev"]
+        train = [example for example in train if sides[str(example.id)] == "train"]
+        note = f"no dev split: {len(dev)} of {len(train) + len(dev)} training pictures are held out to validate on"
+    return replace(dataset, examples=tuple(train)), replace(dataset, examples=tuple(dev)), note
 
 
 @dataclass(frozen=True)
@@ -115,21 +101,30 @@ def cached_examples(
             key = content_key(example.image)
         except OSError:
             continue
-        if key in cache:
+        if key in cache and (not mirror or key + MIRROR in cache):
             kept.append(example)
             keys.append(key)
     return Prepared(replace(dataset, examples=tuple(kept)), keys)
 
 
+def content_keys(examples: Iterable[Example]) -> set[str]:
+    """Return the cache keys of pictures, without those that cannot be read."""
+    keys = set()
+    for example in examples:
+        with suppress(OSError):
+            keys.add(content_key(example.image))
+    return keys
+
+
 def leave_out(examples: Prepared, keys: set[str], say: Callable[[str], None]) -> Prepared:
-    """Leave out pictures whose very bytes are in another split, so that dev stays unseen; say how many."""
+    """Leave out pictures whose very bytes are in a held-out split, so that it stays unseen; say how many."""
     kept = [
         (example, key)
         for example, key in zip(examples.dataset, examples.keys, strict=True)
         if key not in keys
     ]
     if len(kept) < len(examples.keys):
-        say(f"left out of training: {len(examples.keys) - len(kept)} pictures that are also dev pictures")
+        say(f"left out of training: {len(examples.keys) - len(kept)} pictures that are also held out")
     return Prepared(
         replace(examples.dataset, examples=tuple(example for example, _ in kept)), [key for _, key in kept]
     )

@@ -27,6 +27,7 @@ class TrainState:
         stale: epochs since then.
         data: fingerprint of the training data.
         config: settings, as `Config.to_dict`.
+        setup: how the run is computed: processes, precision, device, threads, backend.
         model, averaged, optimizer: state dictionaries.
         history: one row of numbers per validated epoch, in the order of the log's columns.
         losses: (step, loss) pairs, thinned.
@@ -38,6 +39,7 @@ class TrainState:
     stale: int = 0
     data: str = ""
     config: dict[str, Any] = field(default_factory=dict)
+    setup: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     averaged: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
@@ -54,8 +56,8 @@ class TrainState:
         os.replace(fresh, path)
 
     @classmethod
-    def load(cls, path: Path, config: dict[str, Any], data: str) -> TrainState:
-        """Read a state and check that it belongs to these settings and this data.
+    def load(cls, path: Path, config: dict[str, Any], setup: dict[str, Any], data: str) -> TrainState:
+        """Read a state and check that it belongs to these settings, this setup and this data.
 
         Raises:
             ResumeError: it does not, or the file is broken.
@@ -75,6 +77,12 @@ class TrainState:
                         f"{path}: was started with {section}.{name}={stored}, now {value}; "
                         "resume with the same settings or choose another --out"
                     )
+        for name in ("processes", "precision", "device"):
+            if state.setup.get(name) != setup[name]:
+                raise ResumeError(
+                    f"{path}: was started with {name}={state.setup.get(name)}, now {setup[name]}; "
+                    "resume in the same way or choose another --out"
+                )
         if state.data != data:
             raise ResumeError(f"{path}: the training data changed since the run began; choose another --out")
         return state

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from broken import write_broken_pictures
-from tiny import child_environment, draw_picture
+from tiny import PACKAGE_HOME, child_environment, draw_picture
 
 from pycap.captioner import Captioner
 from pycap.ops import library
@@ -279,7 +279,7 @@ def start(*words: object) -> subprocess.Popen:
     """Start the command in a process of its own, with the real CNN."""
     command = [sys.executable, "-W", "ignore", "-m", "pycap", "caption", *map(str, words)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=child_environment())
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=child_environment(), cwd=PACKAGE_HOME)
 
 
 def test_lines_stream_and_a_closed_pipe_ends_quietly(tiny_checkpoint, backend, tmp_path):

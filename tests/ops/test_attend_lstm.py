@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from attend_problem import INPUTS, SHAPES, SMALL, convert, differentiate, make_problem, relative_error
+from tiny import PACKAGE_HOME
 
 from pycap.ops import AttendLSTMWeights, attend_lstm, attend_lstm_reference, attend_lstm_step, library, use
 
@@ -161,7 +162,9 @@ def test_every_instruction_set_matches_reference(isa: str) -> None:
     )
     environment = {**os.environ, "PYCAP_FORCE_ISA": isa}
     command = [sys.executable, "-c", code, isa, str(Path(__file__))]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

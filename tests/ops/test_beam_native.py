@@ -15,6 +15,7 @@ from beam_oracle import Verdict, search_by_the_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_decoder import cast, make_features, make_weights
+from tiny import PACKAGE_HOME
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
@@ -58,7 +59,9 @@ def check_against_rules(weights: DecoderWeights, features: torch.Tensor, **searc
 @pytest.mark.parametrize("seed", range(4))
 def test_native_follows_the_rules_in_float64(beam, seed):
     sizes = {"vocab_size": 60 + 45 * seed, "embed_dim": 24 + 8 * seed, "hidden_dim": 33 + 16 * seed}
-    decided = check_against_rules(make_weights(seed=seed, **sizes), make_features(8, seed=seed), beam=beam, n_best=beam)
+    decided = check_against_rules(
+        make_weights(seed=seed, **sizes), make_features(8, seed=seed), beam=beam, n_best=beam
+    )
     assert decided >= 6  # of 8: the margin must not excuse everything
 
 
@@ -90,14 +93,22 @@ def test_native_follows_the_rules_on_any_shape(
 ):  # fmt: skip
     weights = make_weights(vocab_size, embed_dim, hidden_dim, attention_dim, feature_dim, seed=seed)
     features = make_features(images, regions, feature_dim, seed=seed)
-    search = {"beam": beam, "n_best": min(n_best, beam), "max_length": max_length, "length_penalty": length_penalty}
+    search = {
+        "beam": beam,
+        "n_best": min(n_best, beam),
+        "max_length": max_length,
+        "length_penalty": length_penalty,
+    }
     check_against_rules(weights, features, **search)
 
 
 def test_native_is_as_accurate_as_pytorch_in_float32():
     worst = {"native": 0.0, "reference": 0.0}
     for seed in range(5):
-        weights, features = make_weights(seed=seed, hidden_dim=128, embed_dim=128), make_features(6, seed=seed)
+        weights, features = (
+            make_weights(seed=seed, hidden_dim=128, embed_dim=128),
+            make_features(6, seed=seed),
+        )
         for backend in worst:
             with library.use(backend):
                 result = BeamDecoder(weights).search(features)
@@ -136,7 +147,10 @@ def test_ties_go_to_the_lower_token():
 
 @pytest.mark.parametrize("images", [1, 3, 7])
 def test_results_are_identical_for_every_thread_count(images):
-    weights, features = make_weights(vocab_size=500, seed=14, hidden_dim=100), make_features(images, regions=20)
+    weights, features = (
+        make_weights(vocab_size=500, seed=14, hidden_dim=100),
+        make_features(images, regions=20),
+    )
     before = library.describe()["threads"]
     try:
         results = []
@@ -194,7 +208,11 @@ def plain_settings() -> dict:
     ("name", "wrong", "message"),
     [
         ("key", np.zeros((20, 27), np.float32), r"context must be \(4 \* hidden_dim=132, feature_dim=27\)"),
-        ("output", np.zeros((41, 24), np.float32), r"output must be \(vocab_size=40, embed_dim=24\), got \(41, 24\)"),
+        (
+            "output",
+            np.zeros((41, 24), np.float32),
+            r"output must be \(vocab_size=40, embed_dim=24\), got \(41, 24\)",
+        ),
         ("output", np.zeros((40, 24)), "output must be float32, got float64"),
         ("output", np.zeros((24, 40), np.float32).T, "output must be contiguous"),
     ],
@@ -241,7 +259,10 @@ def test_every_instruction_set_gives_the_same_sentences(isa):
     root = Path(__file__).parent
     path = os.pathsep.join([str(Path(library.__file__).parents[2]), str(root), *sys.path[:1]])
     environment = {**os.environ, "PYCAP_FORCE_ISA": isa, "PYTHONPATH": path}
-    run = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", SCRIPT]
+    run = subprocess.run(
+        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
+    )
     if "this CPU or build lacks it" in run.stderr:
         pytest.skip(f"this CPU lacks {isa}")
     assert run.returncode == 0, run.stderr

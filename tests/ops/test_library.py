@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from tiny import PACKAGE_HOME
 
 from pycap.ops import backend, describe, library, native_available, set_threads, use
 
@@ -17,7 +18,6 @@ MISSING = """
 import sys
 sys.modules["pycap._cpu"] = None
 sys.modules["pycap._cuda"] = None
-sys.path.insert(0, "tests/ops")
 from attend_problem import SMALL, make_problem
 from pycap.ops import attend_lstm, backend, describe, missing_reason, native_available, set_threads, use
 assert not native_available() and backend() == "reference"
@@ -33,11 +33,12 @@ except RuntimeError as error:
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run code in a new Python, at the root of the repository."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    """Run code in a new Python that imports the same pycap as this one."""
     command = [sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path]), **environment}
-    return subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE_HOME), *sys.path]), **environment}
+    return subprocess.run(
+        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
+    )
 
 
 def test_missing_extension_says_how_to_build_and_the_reference_takes_over() -> None:
@@ -107,7 +108,6 @@ def test_kernels_work_in_a_forked_child() -> None:
     code = """
 import os, sys, warnings
 warnings.simplefilter("ignore")
-sys.path.insert(0, "tests/ops")
 import torch
 from attend_problem import ODD, make_problem
 from pycap.ops import attend_lstm, set_threads
