@@ -40,7 +40,7 @@ class CMakeBuild(build_ext):
             self.run_cmake(package, cuda)
         except BuildError as error:
             if cuda == "ON":
-                raise SystemExit(f"PYCAP_CUDA=ON: {error}") from None
+                raise SystemExit(f"pycap was not built: {error}") from None
             notes = dict.fromkeys(("_cpu", "_cuda"), str(error))
             if cuda == "AUTO":  # is CUDA alone at fault?
                 try:
@@ -92,7 +92,7 @@ def find_reason(output: str) -> str:
     """One line that explains a failed build: CMake's message, or the first compiler error."""
     message = re.search(r"CMake Error.*\n\n?((?:\s+\S.*\n)+)", output) or re.search(r"(.*error:.*)", output)
     sentence = " ".join(message[1].split()) if message else "the build failed without an error message"
-    return sentence.split(". ")[0].removesuffix(".")
+    return re.split(r"\. | -- ", sentence)[0].removesuffix(".")
 
 
 setup(

@@ -1,6 +1,7 @@
 """Beam search of a whole batch: the native decoder against eager PyTorch, same weights, same captions.
 
-python bench/beam_search.py [--batch 1 64] [--regions 49 81] [--vocab 2600] [--dim 512] [--beam 5] [--steps 14] [--rounds 9]
+python bench/beam_search.py [--batch 1 64] [--regions 49 81] [--vocab 2600] [--dim 512] [--beam 5] [--steps 14]
+                            [--threads N] [--rounds 9]
 
 Weights are random with END made unlikely, so that every search takes all its steps.
 """
@@ -14,7 +15,7 @@ from timing import compare, describe_machine
 from torch import Tensor
 
 from pycap.config import END
-from pycap.ops import AttendLSTMWeights, describe, use
+from pycap.ops import AttendLSTMWeights, describe, set_threads, use
 from pycap.ops.beam import BeamDecoder
 from pycap.ops.decoder_step import DecoderWeights
 
@@ -57,17 +58,27 @@ def make_weights(vocab_size: int, dim: int) -> DecoderWeights:
 
 def main() -> None:
     """Print one row per shape: median and half interquartile range per caption, and the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, values in {"batch": [1, 64], "regions": [49, 81]}.items():
         parser.add_argument(f"--{name}", type=int, nargs="+", default=values)
     for name, value in {"vocab": 2600, "dim": 512, "beam": 5, "steps": 14, "rounds": 9}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--threads", type=int, help="of both rivals (default: what each chooses)")
     options = parser.parse_args()
+    if options.threads:
+        set_threads(options.threads)
+        torch.set_num_threads(options.threads)
     decoder = BeamDecoder(make_weights(options.vocab, options.dim))
     print(describe_machine())
     print("native:", {key: value for key, value in describe().items() if key in ("isa", "threads")})
-    print(f"vocab_size {options.vocab}, all widths {options.dim}, beam {options.beam}, {options.steps} steps, float32")
-    print(f"{'batch':>5} {'regions':>7} {'native ms/caption':>18} {'eager ms/caption':>18} {'ratio':>6}  same captions")
+    print(
+        f"vocab_size {options.vocab}, all widths {options.dim}, beam {options.beam}, {options.steps} steps, float32"
+    )
+    print(
+        f"{'batch':>5} {'regions':>7} {'native ms/caption':>18} {'eager ms/caption':>18} {'ratio':>6}  same captions"
+    )
     for batch in options.batch:
         for regions in options.regions:
             features = torch.randn(batch, regions, options.dim, generator=torch.Generator().manual_seed(1))
@@ -77,10 +88,17 @@ def main() -> None:
                     return decoder.search(features, beam=options.beam, max_length=options.steps - 1).tokens
 
             same = (search("native") == search("reference")).all(dim=(1, 2)).sum()
-            times = compare({name: lambda name=name: search(name) for name in ("native", "reference")}, options.rounds)
-            cells = [f"{middle / batch * 1e3:.2f} +- {half / batch * 1e3:.2f}" for middle, half in times.values()]
+            times = compare(
+                {name: lambda name=name: search(name) for name in ("native", "reference")}, options.rounds
+            )
+            cells = [
+                f"{middle / batch * 1e3:.2f} +- {half / batch * 1e3:.2f}" for middle, half in times.values()
+            ]
             ratio = times["reference"][0] / times["native"][0]
-            print(f"{batch:5} {regions:7} {cells[0]:>18} {cells[1]:>18} {ratio:6.1f}  {same}/{batch}", flush=True)
+            print(
+                f"{batch:5} {regions:7} {cells[0]:>18} {cells[1]:>18} {ratio:6.1f}  {same}/{batch}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ Decoder pack_decoder(py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
   const DecoderSizes sizes{arrays.size("embedding", 0), arrays.size("embedding", 1), arrays.size("gate", 0),
                            arrays.size("score", 0), arrays.size("key", 1)};
-  const Dim vocab = dimension("vocab_size", sizes.vocab_size), embed = dimension("embed_dim", sizes.embed_dim);
-  const Dim hidden = dimension("hidden_dim", sizes.hidden_dim), gates = dimension("4 * hidden_dim", 4 * sizes.hidden_dim);
+  const Dim vocab = dimension("vocab_size", sizes.vocab_size);
+  const Dim embed = dimension("embed_dim", sizes.embed_dim);
+  const Dim hidden = dimension("hidden_dim", sizes.hidden_dim);
+  const Dim gates = dimension("4 * hidden_dim", 4 * sizes.hidden_dim);
   const Dim attention = dimension("attention_dim", sizes.attention_dim);
   const Dim feature = dimension("feature_dim", sizes.feature_dim);
-  auto read = [&](const char* name, std::initializer_list<Dim> shape) { return arrays.read<float>(name, shape); };
+  auto read = [&](const char* name, std::initializer_list<Dim> shape) {
+    return arrays.read<float>(name, shape);
+  };
   DecoderArrays weights{};
   weights.embedding = read("embedding", {vocab, embed});
   weights.input = read("input", {gates, embed});
@@ -45,25 +49,29 @@ Decoder pack_decoder(py::kwargs keywords) {
   return Decoder(sizes, weights);
 }
 
-void check_settings(const SearchSettings& settings, size_t vocab_size) {  // pycap/ops/beam.py has the kind messages
+// A last line of defence: pycap/ops/beam.py says what is wrong and what to do.
+void check_settings(const SearchSettings& settings, size_t vocab_size) {
   auto is_token = [&](int32_t token) { return token >= 0 && static_cast<size_t>(token) < vocab_size; };
-  const bool sizes = settings.beam > 0 && settings.max_length > 0 && settings.n_best > 0 && settings.n_best <= settings.beam;
+  const bool sizes = settings.max_length > 0 && settings.n_best > 0 && settings.n_best <= settings.beam;
   if (!sizes || !(settings.length_penalty >= 0) || !is_token(settings.start) || !is_token(settings.end))
     throw py::value_error("beam, max_length, n_best, length_penalty, start or end is out of range");
 }
 
-bool search(const Decoder& decoder, size_t beam, double length_penalty, int32_t start, int32_t end, int32_t pad,
-            size_t threads, py::kwargs keywords) {
+bool search(const Decoder& decoder, size_t beam, double length_penalty, int32_t start, int32_t end,
+            int32_t pad, size_t threads, py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
   RegionBatch batch{nullptr, arrays.size("features", 0), arrays.size("features", 1)};
-  const SearchSettings settings{beam, arrays.size("tokens", 2), arrays.size("tokens", 1), length_penalty,
-                                start, end, pad};
+  const SearchSettings settings{
+      beam, arrays.size("tokens", 2), arrays.size("tokens", 1), length_penalty, start, end, pad};
   check_settings(settings, decoder.sizes().vocab_size);
   if (batch.regions == 0) throw py::value_error("features must have at least one region");
   const Dim images = dimension("images", batch.images), regions = dimension("regions", batch.regions);
-  const Dim n_best = dimension("n_best", settings.n_best), time = dimension("max_length", settings.max_length);
-  batch.features = arrays.read<float>("features", {images, regions, dimension("feature_dim", decoder.sizes().feature_dim)});
-  const uint8_t* barred = arrays.read<uint8_t>("barred", {dimension("vocab_size", decoder.sizes().vocab_size)});
+  const Dim n_best = dimension("n_best", settings.n_best),
+            time = dimension("max_length", settings.max_length);
+  const Dim feature = dimension("feature_dim", decoder.sizes().feature_dim);
+  const Dim vocab = dimension("vocab_size", decoder.sizes().vocab_size);
+  batch.features = arrays.read<float>("features", {images, regions, feature});
+  const uint8_t* barred = arrays.read<uint8_t>("barred", {vocab});
   SearchOutput output{};
   output.tokens = arrays.write<int64_t>("tokens", {images, n_best, time});
   output.lengths = arrays.write<int64_t>("lengths", {images, n_best});
@@ -77,11 +85,13 @@ bool search(const Decoder& decoder, size_t beam, double length_penalty, int32_t 
 }  // namespace
 
 void bind_beam(py::module_& module) {
-  py::class_<Decoder>(module, "Decoder", "A caption decoder's weights, packed for search; pycap/ops/beam.py drives it.")
+  py::class_<Decoder>(module, "Decoder",
+                      "A caption decoder's weights, packed for search; pycap/ops/beam.py drives it.")
       .def(py::init(&pack_decoder))
       .def("search", &search, py::kw_only(), py::arg("beam"), py::arg("length_penalty"), py::arg("start"),
            py::arg("end"), py::arg("pad"), py::arg("threads"),
-           "Fill the arrays tokens, lengths, scores, log_probs and attention; False: probabilities are not finite.");
+           "Fill the arrays tokens, lengths, scores, log_probs and attention; False: probabilities are not "
+           "finite.");
 }
 
 }  // namespace pycap

@@ -48,7 +48,10 @@ struct Finished {
 class BeamSearch {
  public:
   BeamSearch(const SearchSettings& settings, const LengthNorm& norm)
-      : settings_(settings), norm_(norm), totals_(settings.beam), links_(settings.max_length * settings.beam) {
+      : settings_(settings),
+        norm_(norm),
+        totals_(settings.beam),
+        links_(settings.max_length * settings.beam) {
     finished_.reserve(settings.n_best + 1);
     ends_.reserve(settings.beam);
     reset();
@@ -69,8 +72,8 @@ class BeamSearch {
   int32_t parent(size_t beam) const { return links_[(words_ - 1) * settings_.beam + beam].parent; }
   const std::vector<Finished>& finished() const { return finished_; }
 
-  // Take one step: `ranked` are this step's best continuations in order, `2 * beam` where there are as many (or,
-  // when must_end(), END of every live beam). Returns false when the image is done.
+  // Take one step: `ranked` are its best continuations in order, `2 * beam` where there are as many (or, when
+  // must_end(), END of every live beam). Returns false when the image is done.
   bool advance(const Candidate* ranked, size_t count) {
     size_t survivors = 0;
     ends_.clear();
@@ -91,7 +94,7 @@ class BeamSearch {
     return settings_.beam > 1 && finished_.back().score < norm_.bound(totals_[0]);  // a beam of one is greedy
   }
 
-  // Write a finished sentence's words and visit(position, beam whose step predicted that word), last to first.
+  // Write a finished sentence's words; visit(position, beam that predicted the word), last to first.
   template <class Visit>
   void trace(const Finished& sentence, int64_t* tokens, Visit visit) const {
     int32_t beam = sentence.beam;
@@ -110,7 +113,8 @@ class BeamSearch {
 
   void finish(const Candidate& end) {  // equal scores keep their order: earlier, then lower beam
     Finished fresh{norm_.score(end.value, words_), end.value, words_, end.parent};
-    auto place = std::find_if(finished_.begin(), finished_.end(), [&](const auto& f) { return f.score < fresh.score; });
+    auto is_worse = [&](const Finished& other) { return other.score < fresh.score; };
+    auto place = std::find_if(finished_.begin(), finished_.end(), is_worse);
     if (finished_.size() == settings_.n_best && place == finished_.end()) return;
     finished_.insert(place, fresh);
     if (finished_.size() > settings_.n_best) finished_.pop_back();

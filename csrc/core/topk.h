@@ -1,7 +1,7 @@
 // A short list of the best candidates, kept sorted: what a search remembers of a large vocabulary.
 //
-// Every function has internal linkage, so that kernel sources compiled for several instruction sets may include
-// this without the linker mixing their copies.
+// Every function has internal linkage, so that kernel sources compiled for several instruction sets may
+// include this without the linker mixing their copies.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ static inline bool ranks_before(const Candidate& a, const Candidate& b) {
 }
 
 // Insert into the sorted list of at most `capacity` candidates; the worst falls off. Returns the new count.
-static inline size_t insert_candidate(Candidate* list, size_t count, size_t capacity, const Candidate& fresh) {
+static inline size_t insert_candidate(Candidate* list, size_t count, size_t capacity,
+                                      const Candidate& fresh) {
   if (count == capacity) {
     if (count == 0 || !ranks_before(fresh, list[count - 1])) return count;
     --count;

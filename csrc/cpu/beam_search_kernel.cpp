@@ -33,16 +33,18 @@ void add_context(const StepView& step, size_t begin, size_t end) {
 
 }  // namespace
 
-void multiply_panels(const float* a, size_t lda, size_t rows, const PackedView<float>& weight, const float* bias,
-                     float* c, size_t ldc, size_t begin, size_t end) {
+void multiply_panels(const float* a, size_t lda, size_t rows, const PackedView<float>& weight,
+                     const float* bias, float* c, size_t ldc, size_t begin, size_t end) {
   if (rows > 0) gemm_panels<float>({a, lda, rows, c, ldc, false, bias}, weight, begin, end);
 }
 
 void fold_panels(const float* a, size_t rows, const PackedView<float>& weight, float* folded, size_t begin,
                  size_t end) {
-  for (size_t panel = begin; panel < end; ++panel) {  // one packed panel is a row-major (rows, kPanel) product
+  for (size_t panel = begin; panel < end;
+       ++panel) {  // one packed panel is a row-major (rows, kPanel) product
     PackedView<float> single{weight.data + panel * weight.depth * kPanel, kPanel, weight.depth};
-    gemm_panels<float>({a, weight.depth, rows, folded + panel * rows * kPanel, kPanel, false, nullptr}, single, 0, 1);
+    gemm_panels<float>({a, weight.depth, rows, folded + panel * rows * kPanel, kPanel, false, nullptr},
+                       single, 0, 1);
   }
 }
 
@@ -157,8 +159,8 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
 // mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated context)
 void multiply_state(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
-  gemm_panels<float>({step.hidden, sizes.hidden_columns(), step.count, step.state, sizes.state_columns(), false,
-                      step.decoder.state_bias},
+  gemm_panels<float>({step.hidden, sizes.hidden_columns(), step.count, step.state, sizes.state_columns(),
+                      false, step.decoder.state_bias},
                      step.decoder.state, begin, end);
   const size_t embed_end = smaller(end, sizes.embed_columns() / kPanel);
   if (begin >= embed_end) return;
@@ -182,13 +184,15 @@ void rank_words(const StepView& step, size_t begin, size_t end, size_t task) {
   for (size_t row = 0; row < step.count; ++row) listed_count[row] = 0;
   for (size_t tile = begin; tile < end; ++tile) {
     const size_t first = tile * kTileWords, words = smaller(sizes.vocab_size - first, kTileWords);
-    gemm<float>(step.mixed, sizes.embed_columns(), step.count, {output.data + first * output.depth, words, output.depth},
-                logits, kTileWords, false, step.decoder.output_bias + first);
+    gemm<float>(step.mixed, sizes.embed_columns(), step.count,
+                {output.data + first * output.depth, words, output.depth}, logits, kTileWords, false,
+                step.decoder.output_bias + first);
     for (size_t row = 0; row < step.count; ++row) {
       float* values = logits + row * kTileWords;
       for (size_t word = words; word < kTileWords; ++word) values[word] = -__builtin_inff();
       Floats largest = load(values);
-      for (size_t i = kWidth; i < kTileWords; i += kWidth) largest = maximum<float>(load(values + i), largest);
+      for (size_t i = kWidth; i < kTileWords; i += kWidth)
+        largest = maximum<float>(load(values + i), largest);
       const float top = max_lanes<float>(largest);
       Floats sum{};
       for (size_t i = 0; i < kTileWords; i += kWidth) sum += exp(load(values + i) - top);
@@ -202,7 +206,8 @@ void rank_words(const StepView& step, size_t begin, size_t end, size_t task) {
       if (!(top > threshold)) continue;  // later words lose ties
       for (size_t word = 0; word < words; ++word) {
         if (!(values[word] > threshold) || step.barred[first + word]) continue;
-        count = insert_candidate(listed, count, step.ranks, {values[word], 0, static_cast<int32_t>(first + word)});
+        count = insert_candidate(listed, count, step.ranks,
+                                 {values[word], 0, static_cast<int32_t>(first + word)});
         if (count == step.ranks) threshold = listed[count - 1].value;
       }
       listed_count[row] = static_cast<uint32_t>(count);

@@ -72,26 +72,17 @@ void Decoder::fold_words(const DecoderArrays& arrays) {
     size_t first = task * rows, count = std::min(rows, sizes_.vocab_size - first);
     float* target = words_.data() + first * columns;
     const float* source = arrays.embedding + first * embed;
-    PYCAP_DISPATCH(multiply_panels(source, embed, count, input.view(), bias.data(), target, columns, 0,
-                                   input.panels()));
+    PYCAP_DISPATCH(
+        multiply_panels(source, embed, count, input.view(), bias.data(), target, columns, 0, input.panels()));
     for (size_t row = 0; row < count; ++row)
       for (size_t e = 0; e < embed; ++e) target[row * columns + e] += source[row * embed + e];
   });
 }
 
 DecoderView Decoder::view() const {
-  return {sizes_,
-          state_.view(),
-          context_.view(),
-          key_.view(),
-          initial_.view(),
-          output_.view(),
-          state_bias_.data(),
-          key_bias_.data(),
-          initial_bias_.data(),
-          output_bias_.data(),
-          score_.data(),
-          words_.data()};
+  return {sizes_,         state_.view(),      context_.view(),  key_.view(),          initial_.view(),
+          output_.view(), state_bias_.data(), key_bias_.data(), initial_bias_.data(), output_bias_.data(),
+          score_.data(),  words_.data()};
 }
 
 }  // namespace pycap

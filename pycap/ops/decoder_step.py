@@ -108,7 +108,7 @@ def initial_state(weights: DecoderWeights, features: Tensor) -> DecoderState:
 
 
 def step(weights: DecoderWeights, state: DecoderState, tokens: Tensor) -> tuple[Tensor, DecoderState, Tensor]:
-    """Read one word per row and predict the next (Xu et al. 2015, eq. 4-9 and the deep output of eq. 7).
+    """Read one word per row and predict the next (Xu et al. 2015, eq. 1-6, 13 and 7; gate of section 4.2.1).
 
     Args:
         weights: the decoder's parameters.

@@ -6,6 +6,7 @@ are below that margin.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -65,9 +66,13 @@ def search_by_the_rules(
         )
         if not last:
             edge = [-value for value, _, _ in candidates[: 2 * beam + 1]]
-            margin = min([margin, *(a - b for a, b in zip(edge, edge[1:], strict=False))])
+            margin = min([margin, *(a - b for a, b in itertools.pairwise(edge))])
             candidates = candidates[: 2 * beam]
-        ends = [(row, value) for rank, (value, row, token) in enumerate(candidates) if token == end and rank < beam]
+        ends = [
+            (row, value)
+            for rank, (value, row, token) in enumerate(candidates)
+            if token == end and rank < beam
+        ]
         for row, value in sorted(ends):
             finished.append(Sentence(-value / (length + 1) ** length_penalty, -value, live[row][1]))
         going = [candidate for candidate in candidates if candidate[2] != end][:beam]
@@ -86,5 +91,5 @@ def search_by_the_rules(
         tokens = torch.tensor([token for _, _, token in going])
     ranked = ranked_finished()
     scores = [sentence.score for sentence in ranked[: n_best + 1]]
-    margin = min([margin, *(a - b for a, b in zip(scores, scores[1:], strict=False))])
+    margin = min([margin, *(a - b for a, b in itertools.pairwise(scores))])
     return Verdict(ranked[:n_best], margin)

@@ -81,7 +81,9 @@ def test_score_is_teacher_forced_rescoring_of_the_words(beam):
             words = words_of(result, image, n)
             log_prob = result.log_probs[image, n].item()
             assert log_prob == pytest.approx(rescore(weights, features[image], words), abs=RESCORING_BOUND)
-            assert result.scores[image, n].item() == pytest.approx(log_prob / (len(words) + 1) ** 0.7, rel=1e-6)
+            assert result.scores[image, n].item() == pytest.approx(
+                log_prob / (len(words) + 1) ** 0.7, rel=1e-6
+            )
 
 
 def test_sentences_are_distinct_and_best_first():
@@ -125,7 +127,9 @@ def test_missing_sentences_are_empty():
 
 def test_every_sentence_ends_at_max_length():
     weights = make_weights(seed=7)
-    weights = weights._replace(output_vocab_bias=weights.output_vocab_bias.index_fill(0, torch.tensor(END), -30.0))
+    weights = weights._replace(
+        output_vocab_bias=weights.output_vocab_bias.index_fill(0, torch.tensor(END), -30.0)
+    )
     features = make_features(3)
     result = BeamDecoder(weights).search(features, beam=3, n_best=3, max_length=5)
     assert (result.lengths == 5).all()
@@ -135,7 +139,9 @@ def test_every_sentence_ends_at_max_length():
 
 def test_a_caption_is_never_empty():
     weights = make_weights(seed=8)
-    weights = weights._replace(output_vocab_bias=weights.output_vocab_bias.index_fill(0, torch.tensor(END), 30.0))
+    weights = weights._replace(
+        output_vocab_bias=weights.output_vocab_bias.index_fill(0, torch.tensor(END), 30.0)
+    )
     result = BeamDecoder(weights).search(make_features(3), beam=3)
     assert (result.lengths == 1).all()
 
@@ -169,7 +175,9 @@ def test_attention_is_that_of_teacher_forcing():
         last, state = START, initial_state(weights, features[image : image + 1])
         for position, word in enumerate(words_of(result, image, n)):
             _, state, attention = step(weights, state, torch.tensor([last]))
-            torch.testing.assert_close(result.attention[image, n, position], attention[0], atol=2e-6, rtol=1e-4)
+            torch.testing.assert_close(
+                result.attention[image, n, position], attention[0], atol=2e-6, rtol=1e-4
+            )
             last = word
 
 
@@ -232,7 +240,10 @@ def test_values_that_are_not_finite_are_refused():
         ({"end": -1}, "end must be a token id below vocab_size=40, got -1"),
         ({"banned": (0, 99)}, "banned must be a token id below vocab_size=40, got 99"),
         ({"banned": (0, END)}, "banned must not hold end=2"),
-        ({"banned": [token for token in range(40) if token != END]}, "banned leaves no word of vocab_size=40"),
+        (
+            {"banned": [token for token in range(40) if token != END]},
+            "banned leaves no word of vocab_size=40",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(arguments, message):
@@ -247,10 +258,14 @@ def test_features_of_another_shape_are_refused(shape):
 
 
 def test_features_of_another_precision_are_refused():
-    with pytest.raises(ValueError, match=r"features must be torch.float32 on cpu like the weights, got torch.float64"):
+    with pytest.raises(
+        ValueError, match=r"features must be torch.float32 on cpu like the weights, got torch.float64"
+    ):
         BeamDecoder(make_weights()).search(make_features(1).double())
 
 
 def test_threads_below_one_are_refused():
-    with pytest.raises(ValueError, match="threads must be at least 1 or None for the library's setting, got 0"):
+    with pytest.raises(
+        ValueError, match="threads must be at least 1 or None for the library's setting, got 0"
+    ):
         BeamDecoder(make_weights(), threads=0)

@@ -86,7 +86,9 @@ def test_every_tie_and_stop_follows_the_rules(
         "end": END,
     }
     table = coarse_table(images, vocab_size, seed)
-    result = beam_search_reference(start_walk(images), make_step(table), torch.full((images,), START), **search)
+    result = beam_search_reference(
+        start_walk(images), make_step(table), torch.full((images,), START), **search
+    )
     for image in range(images):
         expected = [tuple(sentence) for sentence in judge(table, image, **search).sentences]
         assert sentences(result, image) == expected
@@ -94,7 +96,14 @@ def test_every_tie_and_stop_follows_the_rules(
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.7, 1.5])
 def test_early_stop_changes_no_result(length_penalty):
-    search = {"beam": 4, "n_best": 3, "max_length": 7, "length_penalty": length_penalty, "banned": (0, 1), "end": END}
+    search = {
+        "beam": 4,
+        "n_best": 3,
+        "max_length": 7,
+        "length_penalty": length_penalty,
+        "banned": (0, 1),
+        "end": END,
+    }
     for seed in range(20):
         table = coarse_table(1, 7, seed)
         assert judge(table, 0, **search).sentences == judge(table, 0, early_stop=False, **search).sentences
@@ -147,7 +156,13 @@ def test_attention_belongs_to_the_word_it_predicted():
 def test_missing_sentences_have_score_minus_infinity():
     table = coarse_table(1, 5, seed=1)  # one word can be emitted, once
     result = beam_search_reference(
-        start_walk(1), make_step(table), torch.tensor([START]), beam=3, n_best=3, max_length=1, banned=(0, 1, 3)
+        start_walk(1),
+        make_step(table),
+        torch.tensor([START]),
+        beam=3,
+        n_best=3,
+        max_length=1,
+        banned=(0, 1, 3),
     )
     assert result.lengths.tolist() == [[1, 0, 0]]
     assert result.tokens.tolist() == [[[4], [0], [0]]]

@@ -15,7 +15,9 @@ DOUBLE = torch.float64
 
 
 def test_step_follows_the_equations():
-    weights = make_weights(vocab_size=7, embed_dim=3, hidden_dim=4, attention_dim=5, feature_dim=6, dtype=DOUBLE)
+    weights = make_weights(
+        vocab_size=7, embed_dim=3, hidden_dim=4, attention_dim=5, feature_dim=6, dtype=DOUBLE
+    )
     attend, features = weights.attend, make_features(1, regions=4, feature_dim=6).double()
     state = initial_state(weights, features)
     log_probs, after, attention = step(weights, state, torch.tensor([5]))
@@ -77,12 +79,16 @@ def test_select_repeats_and_reorders_rows_but_shares_regions():
 
 
 def test_step_is_differentiable():
-    weights = make_weights(vocab_size=6, embed_dim=3, hidden_dim=3, attention_dim=3, feature_dim=3, dtype=DOUBLE)
+    weights = make_weights(
+        vocab_size=6, embed_dim=3, hidden_dim=3, attention_dim=3, feature_dim=3, dtype=DOUBLE
+    )
     features = make_features(2, regions=3, feature_dim=3).double().requires_grad_()
 
     def run(features):
         with library.use("reference"):
-            log_probs, state, attention = step(weights, initial_state(weights, features), torch.tensor([3, 5]))
+            log_probs, state, attention = step(
+                weights, initial_state(weights, features), torch.tensor([3, 5])
+            )
         return log_probs, state.cell, attention
 
     assert torch.autograd.gradcheck(run, (features,))
