@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tiny import MeanColours, save_checkpoint
 from pycap.captioner import Captioner
 from pycap.ops import library
 
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 torch.set_num_threads(1)  # the tests are small: more threads cost more than they bring
 
 
@@ -18,6 +20,16 @@ torch.set_num_threads(1)  # the tests are small: more threads cost more than the
 def seeded() -> None:
     """Every test draws the same random numbers, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; its absence fails in CI and skips elsewhere."""
+    if not SHARED.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail("../shared/data is missing, and CI must run on the real files")
+        pytest.skip("needs the real files in ../shared/data")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -211,6 +211,7 @@ RULES = [
     # faces, punctuation, signs
     Rule("[<>:;=]", _FACE, "[^A-Za-z0-9]", _escape),
     Rule(r"[\^x=~<>'(-]", _EASTERN_FACE, "", _escape),
+    Rule(r"[\^x=~<>]", r"[\^x=~<>]\.\[\^x=~<>]"),
     Rule("[.…]", r"\.{3,5}|(?:\.[ \xa0]){2,4}\.|…", "", "..."),
     Rule("-", "-{3,4}", "", "--"),
     Rule("[–—―\x96\x97]", "[–—―\x96\x97]", "", "--"),

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real data; its absence fails in CI and skips elsewhere."""
-    if not SHARED.is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail("../shared/data is missing, and CI must run on the real files")
-        pytest.skip("needs the real files in ../shared/data")
-    return SHARED
 
 
 @pytest.fixture

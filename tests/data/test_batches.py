@@ -89,7 +89,9 @@ def test_a_picture_described_by_sides_is_never_mirrored(cache):
 
 
 def test_mirroring_can_be_switched_off(cache):
-    assert min(value for epoch in range(10) for value in pictures(make(cache, mirror=False).epoch(epoch))) == 0
+    assert (
+        min(value for epoch in range(10) for value in pictures(make(cache, mirror=False).epoch(epoch))) == 0
+    )
 
 
 def test_fingerprint_follows_the_captions(cache, monkeypatch):

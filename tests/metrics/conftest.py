@@ -1,25 +1,13 @@
-"""A small corpus scored by coco-caption's own program, and the real captions beside the repository."""
+"""A small corpus scored by coco-caption's own program."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-SHARED = HERE.parents[2] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real data; its absence fails in CI and skips elsewhere."""
-    if not SHARED.is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail("../shared/data is missing, and CI must run on the real files")
-        pytest.skip("needs the real files in ../shared/data")
-    return SHARED
 
 
 @pytest.fixture(scope="session")

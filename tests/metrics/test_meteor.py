@@ -52,10 +52,9 @@ def test_meteor_is_not_run_unasked(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["sensible", "odd"])
-def test_meteor_equals_pycocoevalcap(corpus: dict, system: str):
+def test_meteor_equals_pycocoevalcap(corpus: dict):
     if (reason := explain_missing()) is not None:
         pytest.skip(reason)
-    expected = corpus["systems"][system]
+    expected = corpus["systems"]["odd"]
     scores = score(expected["captions"], corpus["references"], meteor=True)
     assert scores["meteor"] == pytest.approx(expected["corpus"]["meteor"], abs=1e-9)
