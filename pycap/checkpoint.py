@@ -77,6 +77,7 @@ def save(
     if config.model.tie_embedding:
         tensors = {name: value for name, value in tensors.items() if name not in TIED}
     save_file(tensors, fresh / "model.safetensors")
+    (fresh / "model.safetensors").chmod((fresh.stat().st_mode & 0o666) | 0o600)  # as readable as the folder
     (fresh / "config.json").write_text(json.dumps({"format": FORMAT, **config.to_dict()}, indent=2) + "\n")
     (fresh / "vocab.json").write_text(vocabulary.to_json() + "\n", encoding="utf-8")
     if card:

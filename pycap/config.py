@@ -63,8 +63,8 @@ class ModelConfig:
     hidden_dim: int = 512
     attention_dim: int = 512
     tie_embedding: bool = True
-    region_dropout: float = 0.3
-    layer_dropout: float = 0.2
+    region_dropout: float = 0.2
+    layer_dropout: float = 0.1
     dropout: float = 0.5
 
 
@@ -106,12 +106,12 @@ class TrainConfig:
         patience: epochs without a better dev CIDEr before stopping (0: never stop early).
     """
 
-    epochs: int = 10
+    epochs: int = 20
     images_per_batch: int = 32
     captions_per_image: int = 5
     learning_rate: float = 5e-4
     warmup: float = 0.05
-    weight_decay: float = 0.05
+    weight_decay: float = 0.02
     label_smoothing: float = 0.1
     doubly_stochastic: float = 0.0
     clip: float = 1.0
@@ -121,7 +121,7 @@ class TrainConfig:
     mirror: bool = True
     seed: int = 1
     save_every: int = 200
-    patience: int = 0
+    patience: int = 4
 
 
 @dataclass(frozen=True)
