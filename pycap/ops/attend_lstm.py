@@ -1,4 +1,6 @@
-"""Additive attention + scalar gate + LSTM over a whole teacher-forced sequence (Xu et al. 2015, eq. 1-6 and 13, gate of section 4.2.1).
+"""Additive attention + scalar gate + LSTM over a whole teacher-forced sequence.
+
+Xu et al. 2015: eq. 1-3 (LSTM), 4-6 and 13 (soft attention), section 4.2.1 (gate).
 
 One step, with `hidden` and `cell` the previous state and the gate order i, f, g, o of `torch.nn.LSTM`:
 

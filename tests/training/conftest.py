@@ -25,6 +25,7 @@ SMALL = {
     "train.epochs": 3,
     "train.min_count": 1,
     "train.save_every": 2,
+    "train.patience": 0,
 }
 
 

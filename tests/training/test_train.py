@@ -79,6 +79,22 @@ def test_training_learns_what_the_captions_say(pictures, cache, config, tmp_path
     assert state.best > 3  # CIDEr of a model that names the colours; at most 10
 
 
+def test_training_stops_when_dev_no_longer_gets_better(pictures, cache, config, tmp_path, monkeypatch):
+    scores = iter([0.1, 0.3, 0.2, 0.25, 0.9])
+    names = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l")
+    monkeypatch.setattr(
+        "pycap.training.validate", lambda *_: {**dict.fromkeys(names, 0.0), "cider": next(scores)}
+    )
+    patient = replace(config, train=replace(config.train, epochs=5, patience=2))
+    state = train(pictures, "folder", tmp_path / "run", patient, device="cpu", cache=cache, threads=1)
+    assert [row["cider"] for row in state.history] == [0.1, 0.3, 0.2, 0.25]
+    assert (state.best, state.best_epoch) == (0.3, 2)
+    again = train(
+        pictures, "folder", tmp_path / "run", patient, resume=True, device="cpu", cache=cache, threads=1
+    )
+    assert again.step == state.step
+
+
 @pytest.mark.slow
 def test_killed_training_resumes_to_the_same_weights(pictures, cache, config, settings, tmp_path):
     train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
