@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,21 +60,17 @@ class CMakeBuild(build_ext):
 
         build = Path(self.build_temp).resolve() / f"cuda-{cuda.lower()}"
         build.mkdir(parents=True, exist_ok=True)
-        configure = [
-            *(
-                "cmake",
-                "-S",
-                SOURCE,
-                "-B",
-                build,
-                "-G",
-                "Ninja",
-                f"-DPYCAP_CUDA={cuda}",
-                "-DCMAKE_BUILD_TYPE=Release",
-            ),
-            *(f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
-            f"-DCMAKE_INSTALL_PREFIX={package.parent}",
-        ]
+        definitions = {
+            "PYCAP_CUDA": cuda,
+            "CMAKE_BUILD_TYPE": "Release",
+            "CMAKE_INSTALL_PREFIX": package.parent,
+            "CMAKE_MAKE_PROGRAM": shutil.which("ninja")
+            or "ninja",  # pip's last build environment may be gone
+            "Python_EXECUTABLE": sys.executable,
+            "pybind11_DIR": pybind11.get_cmake_dir(),
+        }
+        options = [f"-D{name}={value}" for name, value in definitions.items()]
+        configure = ["cmake", "-S", SOURCE, "-B", build, "-G", "Ninja", *options]
         for command in (configure, ["cmake", "--build", build], ["cmake", "--install", build, "--strip"]):
             try:
                 done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
