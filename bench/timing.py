@@ -6,25 +6,36 @@ import statistics
 import time
 from collections.abc import Callable
 
+PAUSE = 0.2  # seconds before each timed call: the last rival's idle OpenMP threads still spin on a core
+
+
+PAUSE = 0.2  # seconds before a block: a rival's idle OpenMP threads spin for a while and would disturb
+CALLS = 5  # timed calls in a block
+
 
 def compare(rivals: dict[str, Callable[[], object]], rounds: int = 9) -> dict[str, tuple[float, float]]:
     """Time rivals against each other, taking turns so that a busy machine slows all of them alike.
 
+    A turn is a block: a pause, one untimed call that warms caches and threads, then timed calls.
+
     Args:
-        rivals: name -> function to time; each is called once untimed first.
-        rounds: timed calls of each.
+        rivals: name -> function to time.
+        rounds: blocks of each.
 
     Returns:
-        name -> (median, half of the interquartile range), both in seconds.
+        name -> (median, half of the interquartile range) of the blocks' medians, in seconds.
     """
-    for run in rivals.values():
-        run()
     samples: dict[str, list[float]] = {name: [] for name in rivals}
     for _ in range(rounds):
         for name, run in rivals.items():
-            start = time.perf_counter()
+            time.sleep(PAUSE)
             run()
-            samples[name].append(time.perf_counter() - start)
+            times = []
+            for _ in range(CALLS):
+                start = time.perf_counter()
+                run()
+                times.append(time.perf_counter() - start)
+            samples[name].append(statistics.median(times))
     return {name: (statistics.median(times), spread(times)) for name, times in samples.items()}
 
 
