@@ -75,8 +75,8 @@ def train(
     workers = Workers.join(device)
     say = (lambda line: print(line, file=sys.stderr)) if workers.first else (lambda line: None)
     try:
-        run.folder.mkdir(parents=True, exist_ok=True)
         report = check_dataset(load_dataset(data, format), decode=False)
+        run.folder.mkdir(parents=True, exist_ok=True)
         for line in report.summary():
             say(line)
         train_set, dev_set, note = split_train_dev(report.usable)
