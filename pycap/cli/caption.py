@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pycap import cli
-from pycap.cli.options import add_model_options, add_search_options, positive_int
+from pycap.cli.options import add_batch_option, add_model_options, add_search_options, positive_int
 from pycap.cli.output import FIGURE_SUFFIXES, Output, open_source
 from pycap.cli.sidecar import KINDS, sidecar_path
 
@@ -60,13 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     output.add_argument("--resume", action="store_true", help="skip pictures that have their sidecar")
     add_search_options(parser)
     add_model_options(parser)
-    parser.add_argument(
-        "--batch-size",
-        type=positive_int,
-        default=16,
-        metavar="N",
-        help="pictures at a time (default: %(default)s)",
-    )
+    add_batch_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

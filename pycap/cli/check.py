@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from pycap.config import DATA_FORMATS
+from pycap.cli.options import add_data_options
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -17,10 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="report what is wrong with a data set",
         description="Look at every picture and caption of a data set and report what training would leave out.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data set")
-    parser.add_argument(
-        "--format", choices=DATA_FORMATS, default="flickr8k", help="how it is laid out (default: %(default)s)"
-    )
+    add_data_options(parser)
     parser.add_argument("--fast", action="store_true", help="do not decode pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object a problem on stdout")
 

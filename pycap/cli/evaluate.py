@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from pycap import cli
-from pycap.cli.options import add_model_options, add_search_options, positive_int
-from pycap.config import DATA_FORMATS
+from pycap.cli.options import add_batch_option, add_data_options, add_model_options, add_search_options
 
 SHOWN = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "meteor")
 
@@ -22,23 +21,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Caption every picture of a split and score the captions. The table goes to stderr, "
         "--json to stdout.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data set")
-    parser.add_argument(
-        "--format", choices=DATA_FORMATS, default="flickr8k", help="how it is laid out (default: %(default)s)"
-    )
+    add_data_options(parser)
     parser.add_argument(
         "--split",
         choices=("train", "dev", "test"),
         default="dev",
         help="which pictures (default: %(default)s)",
     )
-    parser.add_argument(
-        "--batch-size",
-        type=positive_int,
-        default=16,
-        metavar="N",
-        help="pictures at a time (default: %(default)s)",
-    )
+    add_batch_option(parser)
     parser.add_argument(
         "--captions", type=Path, metavar="FILE", help="also write captions as COCO results JSON"
     )

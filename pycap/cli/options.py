@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pycap.config import SearchConfig
+from pycap.config import DATA_FORMATS, SearchConfig
 
 
 def positive_int(text: str) -> int:
@@ -24,6 +24,25 @@ def non_negative_float(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
     return value
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--data` and `--format`, the arguments of `load_dataset`."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data set")
+    parser.add_argument(
+        "--format", choices=DATA_FORMATS, default="flickr8k", help="how it is laid out (default: %(default)s)"
+    )
+
+
+def add_batch_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--batch-size`: pictures encoded and searched together."""
+    parser.add_argument(
+        "--batch-size",
+        type=positive_int,
+        default=16,
+        metavar="N",
+        help="pictures at a time (default: %(default)s)",
+    )
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from pycap import cli
-from pycap.cli.options import positive_int
-from pycap.config import DATA_FORMATS, Config
+from pycap.cli.options import add_data_options, positive_int
+from pycap.config import Config
 
 SHORTCUTS = {  # option -> setting
     "epochs": "train.epochs",
@@ -29,13 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="train a captioner on pictures with captions",
         description="Train a captioner. Any setting of the recipe can be changed with --set section.name=value.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data set")
-    parser.add_argument(
-        "--format",
-        choices=DATA_FORMATS,
-        default="flickr8k",
-        help="how the data set is laid out (default: %(default)s)",
-    )
+    add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     defaults = Config()

@@ -82,10 +82,9 @@ def train(
         train_set, dev_set, note = split_train_dev(report.usable)
         if note:
             say(note)
-        store = open_cache(config, cache)
         if not workers.first:
             workers.wait()
-            store = open_cache(config, cache)
+        store = open_cache(config, cache)
         held = cached_examples(dev_set, store, config, device, False, say, workers.first)
         seen = cached_examples(train_set, store, config, device, config.train.mirror, say, workers.first)
         test = content_keys(example for example in report.usable if example.split == "test")

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -138,7 +138,7 @@ def fit(
     }
     state = TrainState(config=config.to_dict(), setup=setup, data=batches.fingerprint())
     if resume and run.state.exists():
-        state = TrainState.load(run.state, config.to_dict(), setup, batches.fingerprint())
+        state = TrainState.load(run.state, state.config, setup, state.data)
         model.load_state_dict(state.model)
         averaged.load_state_dict(state.averaged or state.model)
         optimizer.load_state_dict(state.optimizer)
@@ -164,7 +164,10 @@ def fit(
     while state.step < total and not stop_early():
         epoch, first = divmod(state.step, steps)
         model.train()
-        with _progress(steps, first, f"epoch {epoch + 1}/{train.epochs}", workers.first) as bar:
+        title, hidden = f"epoch {epoch + 1}/{train.epochs}", not workers.first
+        with tqdm(
+            total=steps, initial=first, desc=title, unit="step", disable=hidden, dynamic_ncols=True
+        ) as bar:
             captions, began, recent = 0, perf_counter(), []
             for batch in batches.epoch(epoch, first, workers.rank, workers.world):
                 torch.manual_seed((train.seed * 1_000_003 + state.step) * 1024 + workers.rank)
@@ -270,11 +273,3 @@ def _finish_epoch(
     tqdm.write(
         f"epoch {epoch + 1}: loss {loss:.3f}, dev BLEU-4 {bleu:.4f}, CIDEr {cider:.4f}{mark}", file=sys.stderr
     )
-
-
-@contextlib.contextmanager
-def _progress(total: int, done: int, title: str, show: bool) -> Iterator[tqdm]:
-    with tqdm(
-        total=total, initial=done, desc=title, unit="step", disable=not show, dynamic_ncols=True
-    ) as bar:
-        yield bar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,17 +29,20 @@ def open_cache(config: Config, folder: Path | None) -> FeatureCache:
 
 
 def fill_cache(
-    cache: FeatureCache, images: list[Path], config: Config, device: str, mirror: bool, title: str
+    cache: FeatureCache, images: list[Path], config: Config, device: str, mirror: bool
 ) -> dict[Path, str]:
     """Encode pictures that are not cached yet, with a progress bar; return those that could not be read, and why."""
-    network = EfficientNetLite.pretrained(config.model.cnn).to(device)
+
+    @functools.cache
+    def load_network() -> EfficientNetLite:  # only when a picture is new
+        return EfficientNetLite.pretrained(config.model.cnn).to(device)
 
     @torch.inference_mode()
     def encode(pixels: np.ndarray) -> np.ndarray:
         batch = torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
-        return network(batch).cpu().numpy()
+        return load_network()(batch).cpu().numpy()
 
-    with tqdm(total=len(images), desc=title, unit="picture", dynamic_ncols=True) as bar:
+    with tqdm(total=len(images), desc="features", unit="picture", dynamic_ncols=True) as bar:
         return cache.fill(images, encode, mirror, progress=bar.update)
 
 
@@ -93,7 +97,7 @@ def cached_examples(
     """
     images = [example.image for example in dataset]
     if fill:
-        for line in fill_cache(cache, images, config, device, mirror, "features").values():
+        for line in fill_cache(cache, images, config, device, mirror).values():
             say(line)
     kept, keys = [], []
     for example in dataset:
