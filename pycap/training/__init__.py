@@ -8,17 +8,18 @@ from pathlib import Path
 
 import torch
 
+from pycap.cnn import HEAD
 from pycap.config import Config
-from pycap.data import check_dataset, load_dataset
+from pycap.data import CaptionDataset, check_dataset, load_dataset
 from pycap.data.batches import TrainingBatches
-from pycap.encoder import HEAD
 from pycap.metrics import References
 from pycap.model import CaptionModel
 from pycap.ops.library import set_threads
 from pycap.text import Vocabulary
 from pycap.training.card import model_card
 from pycap.training.distributed import Workers
-from pycap.training.loop import Run, fit
+from pycap.training.loop import Fit, Phase, Run
+from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
 from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
 from pycap.training.state import ResumeError, TrainState
 from pycap.training.validation import validate
@@ -98,7 +99,9 @@ def train(
             [c for example in seen.dataset for c in example.captions], config.train.min_count
         )
         torch.manual_seed(config.train.seed)
-        model = CaptionModel(config.model, len(vocabulary)).to(device)
+        model = CaptionModel(config.model, len(vocabulary))
+        model.load_pretrained_tail()
+        model.to(device)
         batches = TrainingBatches(seen.dataset, seen.keys, store, vocabulary, config.train)
         ids = [str(number) for number in range(len(held.keys))]
         references = References(
@@ -109,10 +112,11 @@ def train(
             f"{len(seen.keys)} training and {len(held.keys)} dev pictures, {len(vocabulary)} words, "
             f"{sum(value.numel() for value in model.parameters()) / 1e6:.1f} M weights, {device}, {precision}"
         )
-        state = fit(
+        fit = Fit(
             model,
             vocabulary,
             batches,
+            make_phases(config, vocabulary, seen.dataset),
             lambda scored: validate(scored, vocabulary, store, rows, ids, references, config.search),
             config,
             run,
@@ -129,9 +133,23 @@ def train(
                 command,
             ),
         )
+        state = fit.train()
         return state if workers.first else None
     finally:
         workers.leave()
+
+
+def make_phases(config: Config, vocabulary: Vocabulary, dataset: CaptionDataset) -> list[Phase]:
+    """Return the phases of a recipe: people's captions first, then the model's own."""
+    train = config.train
+    phases = [Phase("epoch", train.epochs, train.learning_rate, CrossEntropy(train))]
+    if train.self_critical_epochs:
+        rewards = Rewards([example.captions for example in dataset])
+        objective = SelfCritical(rewards, vocabulary, config)
+        phases.append(
+            Phase("self-critical epoch", train.self_critical_epochs, train.self_critical_rate, objective)
+        )
+    return phases
 
 
 def pick_device(device: str) -> str:

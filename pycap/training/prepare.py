@@ -12,20 +12,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, frozen_shape
 from pycap.config import Config
 from pycap.data import CaptionDataset, Example
 from pycap.data.features import MIRROR, FeatureCache, content_key, default_cache
 from pycap.data.folder import assign_splits
-from pycap.encoder import EfficientNetLite, cnn_fingerprint
 
 
 def open_cache(config: Config, folder: Path | None) -> FeatureCache:
-    """Open the cache of this configuration's CNN and preprocessing."""
+    """Open the cache of this configuration's frozen CNN part and preprocessing."""
     model = config.model
     name = f"{model.cnn}-{cnn_fingerprint(model.cnn)}"
-    return FeatureCache(
-        folder or default_cache(), name, config.preprocess, (model.grid**2, model.region_channels)
-    )
+    shape = frozen_shape(model, config.preprocess.size)
+    return FeatureCache(folder or default_cache(), name, config.preprocess, shape)
 
 
 def fill_cache(
@@ -34,8 +33,8 @@ def fill_cache(
     """Encode pictures that are not cached yet, with a progress bar; return those that could not be read, and why."""
 
     @functools.cache
-    def load_network() -> EfficientNetLite:  # only when a picture is new
-        return EfficientNetLite.pretrained(config.model.cnn).to(device)
+    def load_network() -> CnnPart:  # only when a picture is new
+        return EfficientNetLite.pretrained(config.model.cnn).split(config.model.tuned_blocks)[0].to(device)
 
     @torch.inference_mode()
     def encode(pixels: np.ndarray) -> np.ndarray:

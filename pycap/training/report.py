@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from math import isnan
 from pathlib import Path
 
 from pycap.training.state import TrainState
@@ -15,7 +16,8 @@ def write_log(state: TrainState, path: Path) -> None:
     with open(fresh, "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(state.history[0]))
         writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in state.history)
+        for row in state.history:
+            writer.writerow({name: "" if isnan(value) else f"{value:.6g}" for name, value in row.items()})
     os.replace(fresh, path)
 
 
@@ -28,9 +30,10 @@ def write_loss_picture(state: TrainState, path: Path) -> None:
     if state.losses:
         steps, losses = zip(*state.losses, strict=True)
         left.plot(steps, losses, color="#9ecae1", linewidth=0.8, label="every 10th step")
+    first = [row for row in state.history if row["phase"] == 1]
     left.plot(
-        [row["step"] for row in state.history],
-        [row["loss"] for row in state.history],
+        [row["step"] for row in first],
+        [row["loss"] for row in first],
         color="#08519c",
         marker="o",
         markersize=3,
@@ -55,6 +58,8 @@ def write_loss_picture(state: TrainState, path: Path) -> None:
         markersize=3,
         label="BLEU-4",
     )
+    if len(first) < len(state.history):
+        right.axvline(len(first) + 0.5, color="#999999", linestyle=":", label="self-critical from here")
     right.set(xlabel="epoch", title="dev scores, beam search", ylim=(0, None))
     right.legend(frameon=False)
     for axes in (left, right):

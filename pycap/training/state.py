@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from pycap.config import Config
+
 
 class ResumeError(RuntimeError):
     """A run cannot be continued; the message is one line."""
@@ -22,7 +24,8 @@ class TrainState:
     """Position and past of a run.
 
     Attributes:
-        step: optimiser steps done.
+        step: optimiser steps done, in all phases.
+        phase: the current phase, from 0, and the step at which it began.
         best: best dev CIDEr so far, and the epoch that reached it (-1: none yet).
         stale: epochs since then.
         data: fingerprint of the training data.
@@ -34,6 +37,8 @@ class TrainState:
     """
 
     step: int = 0
+    phase: int = 0
+    phase_began: int = 0
     best: float = float("-inf")
     best_epoch: int = -1
     stale: int = 0
@@ -69,9 +74,12 @@ class TrainState:
             raise ResumeError(
                 f"{path}: cannot be resumed ({reason}); start again with another --out"
             ) from None
+        before = Config.from_dict(
+            state.config
+        ).to_dict()  # a setting that is newer than the run has its old value
         for section, settings in config.items():
             for name, value in settings.items():
-                stored = state.config.get(section, {}).get(name)
+                stored = before[section][name]
                 if stored != value:
                     raise ResumeError(
                         f"{path}: was started with {section}.{name}={stored}, now {value}; "

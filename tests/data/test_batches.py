@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pycap.config import END, PAD, START, PreprocessConfig, TrainConfig
-from pycap.data.batches import TrainingBatches, collate
+from pycap.data.batches import TrainingBatches, collate, draw_windows, zoom_cells
 from pycap.data.dataset import CaptionDataset, Example
 from pycap.data.features import MIRROR, FeatureCache
 from pycap.text import Vocabulary
@@ -27,8 +27,8 @@ CAPTIONS = [
 @pytest.fixture
 def cache(tmp_path):
     """Regions of five pictures: all `number`, mirrored all `-number`."""
-    cache = FeatureCache(tmp_path, "numbers", PreprocessConfig(), (2, 3))
-    rows = [np.full((2, 3), value, np.float16) for number in range(5) for value in (number, -number)]
+    cache = FeatureCache(tmp_path, "numbers", PreprocessConfig(), (4, 3))
+    rows = [np.full((4, 3), value, np.float16) for number in range(5) for value in (number, -number)]
     (cache.folder / "regions.f16").write_bytes(np.stack(rows).tobytes())
     (cache.folder / "index.txt").write_text("".join(f"{n}\n{n}{MIRROR}\n" for n in range(5)))
     cache._reload()
@@ -102,7 +102,38 @@ def test_fingerprint_follows_the_captions(cache, monkeypatch):
 
 
 def test_collate_pads_behind_the_end():
-    batch = collate(np.zeros((1, 2, 3), np.float16), [[5, 6, END], [7, END]], [0, 0])
+    batch = collate(torch.zeros(1, 2, 3), [[5, 6, END], [7, END]], [0, 0], torch.tensor([4]))
     assert batch.tokens.tolist() == [[START, 5, 6], [START, 7, PAD]]
     assert batch.targets.tolist() == [5, 6, END, 7, END]
     assert batch.regions.dtype == torch.float32
+
+
+def test_a_window_of_the_whole_picture_changes_nothing():
+    cells = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(zoom_cells(cells, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]])), cells)
+
+
+def test_a_window_shows_its_part_of_the_map():
+    ramp = torch.arange(4.0)  # columns 0 1 2 3, centres at 1/8, 3/8, 5/8, 7/8
+    cells = ramp.repeat(4).view(1, 16, 1)
+    right = zoom_cells(cells, torch.tensor([[0.5, 0.5, 0.25]]))  # the right half: centres from 9/16 to 15/16
+    torch.testing.assert_close(right.view(4, 4)[2], torch.tensor([1.75, 2.25, 2.75, 3.0]))
+    turned = cells.view(4, 4).T.reshape(1, 16, 1)
+    lower = zoom_cells(turned, torch.tensor([[0.5, 0.25, 0.5]]))
+    torch.testing.assert_close(lower.view(4, 4)[:, 2], torch.tensor([1.75, 2.25, 2.75, 3.0]))
+
+
+def test_windows_stay_inside_the_picture():
+    side, left, top = draw_windows(np.random.default_rng(0), 1000, 0.6).T
+    assert side.min() >= 0.6
+    assert side.max() <= 1
+    for edge in (left, top):
+        assert edge.min() >= 0
+        assert (edge + side).max() <= 1 + 1e-6
+
+
+def test_zoom_changes_pictures_but_neither_order_nor_captions(cache):
+    plain, zoomed = list(make(cache).epoch(1)), list(make(cache, zoom=0.5).epoch(1))
+    for left, right in zip(plain, zoomed, strict=True):
+        assert torch.equal(left.targets, right.targets)
+        assert torch.equal(left.examples, right.examples)

@@ -10,13 +10,13 @@ from torch import nn
 
 from pycap.config import TrainConfig
 from pycap.data.batches import Batch
-from pycap.training.loop import caption_loss, learning_rate, make_optimizer
+from pycap.training.loop import learning_rate, make_optimizer
+from pycap.training.objectives import caption_loss
 from pycap.training.state import averaged_update
 
 
 def test_learning_rate_warms_up_then_falls_to_zero():
-    config = TrainConfig(learning_rate=1.0, warmup=0.1)
-    rates = [learning_rate(step, 100, config) for step in range(101)]
+    rates = [learning_rate(step, 100, peak=1.0, warmup=0.1) for step in range(101)]
     assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
     assert max(rates) == 1.0
     assert all(left >= right for left, right in pairwise(rates[10:]))
@@ -32,6 +32,7 @@ def make_batch(lengths: list[int]) -> Batch:
         targets=torch.arange(words) % 5,
         lengths=torch.tensor(lengths),
         image_index=torch.zeros(len(lengths), dtype=torch.int64),
+        examples=torch.zeros(1, dtype=torch.int64),
     )
 
 

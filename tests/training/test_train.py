@@ -124,18 +124,18 @@ def test_resuming_at_any_saved_step_changes_nothing(pictures, cache, config, tmp
     train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
     from pycap.training import loop
 
-    do_step = loop._step
+    do_step = loop.Fit._step
 
-    def interrupted_step(*args):
-        if args[3] == stop:
+    def interrupted_step(fit, *args):
+        if fit.state.step == stop:
             raise KeyboardInterrupt
-        return do_step(*args)
+        return do_step(fit, *args)
 
     every = replace(config, train=replace(config.train, save_every=1))
-    monkeypatch.setattr(loop, "_step", interrupted_step)
+    monkeypatch.setattr(loop.Fit, "_step", interrupted_step)
     with pytest.raises(KeyboardInterrupt):
         train(pictures, "folder", tmp_path / "cut", every, device="cpu", cache=cache, threads=1)
-    monkeypatch.setattr(loop, "_step", do_step)
+    monkeypatch.setattr(loop.Fit, "_step", do_step)
     train(pictures, "folder", tmp_path / "cut", every, resume=True, device="cpu", cache=cache, threads=1)
     assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
@@ -179,7 +179,9 @@ def test_mixed_precision_trains_too(pictures, cache, config, tmp_path):
 
 
 def test_a_loss_that_explodes_is_one_clear_line(pictures, cache, config, tmp_path, monkeypatch):
-    monkeypatch.setattr("pycap.training.loop.caption_loss", lambda logits, *rest: logits.sum() * float("nan"))
+    monkeypatch.setattr(
+        "pycap.training.objectives.caption_loss", lambda logits, *rest: logits.sum() * float("nan")
+    )
     with pytest.raises(RuntimeError, match="the loss became nan in step 1: lower --learning-rate"):
         train(pictures, "folder", tmp_path, config, device="cpu", cache=cache, threads=1)
 

@@ -1,0 +1,103 @@
+"""What a step minimises: the words of people, and the reward of the model's own captions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pycap.config import END, START, UNKNOWN, Config, ModelConfig, SearchConfig, TrainConfig
+from pycap.data.batches import Batch, collate
+from pycap.metrics import score
+from pycap.model import CaptionModel
+from pycap.text import Vocabulary
+from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
+
+WORDS = ["a", "dog", "cat", "runs", "sits", "on", "grass"]
+CAPTIONS = [["a dog runs", "the dog runs on grass"], ["a cat sits", "a cat"], ["grass", "green grass"]]
+
+
+@pytest.fixture
+def model() -> CaptionModel:
+    torch.manual_seed(0)
+    sizes = {"feature_dim": 8, "embed_dim": 8, "hidden_dim": 8, "attention_dim": 8, "region_channels": 6}
+    return CaptionModel(ModelConfig(grid=2, encoder_heads=2, **sizes), len(WORDS) + 4).eval()
+
+
+@pytest.fixture
+def batch() -> Batch:
+    captions = [[4, 5, 7, END], [4, 6, END], [10, UNKNOWN, END]]
+    regions = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(1))
+    return collate(regions, captions, [0, 1, 2], torch.tensor([2, 0, 1]))
+
+
+def test_reward_without_the_final_word_is_the_published_score():
+    captions = {0: "a dog runs on grass", 1: "a dog", 2: "green grass"}
+    rewards = Rewards(CAPTIONS)
+    cut = rewards(list(captions.values()), [False] * 3, np.arange(3))
+    known = {number: [f"{text} finishedsentence" for text in texts] for number, texts in enumerate(CAPTIONS)}
+    assert cut.mean() == pytest.approx(score(captions, known)["cider"], abs=1e-12)
+
+
+def test_a_caption_that_ends_is_worth_more_than_the_same_words_cut():
+    whole, cut = Rewards(CAPTIONS)(["a cat sits", "a cat sits"], [True, False], np.array([1, 1]))
+    assert whole > cut > 0
+
+
+def test_the_reward_belongs_to_the_picture():
+    right, wrong = Rewards(CAPTIONS)(["a cat sits", "a cat sits"], [True, True], np.array([1, 2]))
+    assert right > 1
+    assert wrong == pytest.approx(0, abs=0.3)
+
+
+def test_self_critical_steps_raise_the_reward(model, batch):
+    vocabulary = Vocabulary(WORDS)
+    train = TrainConfig(self_critical_samples=5)
+    config = Config(search=SearchConfig(beam=5, max_length=6), train=train)
+    objective = SelfCritical(Rewards(CAPTIONS), vocabulary, config)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    rewards = []
+    for step in range(60):
+        model.train()
+        outcome = objective(model, model, batch, step)
+        optimizer.zero_grad()
+        (outcome.loss / outcome.words).backward()
+        optimizer.step()
+        rewards.append(outcome.reward)
+    assert np.mean(rewards[-5:]) > 3 * max(np.mean(rewards[:5]), 0.2)
+
+
+def test_the_same_seed_draws_the_same_captions(model, batch):
+    config = Config(search=SearchConfig(beam=5, max_length=6))
+    objective = SelfCritical(Rewards(CAPTIONS), Vocabulary(WORDS), config)
+    first, again = (objective(model.eval(), model, batch, 3) for _ in range(2))
+    assert torch.equal(first.loss, again.loss)
+    assert first.reward == again.reward
+
+
+def test_without_scheduled_sampling_the_decoder_reads_what_people_wrote(model, batch):
+    logits, _ = model(batch.regions, batch.tokens, batch.lengths, batch.image_index)
+    by_hand = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum")
+    outcome = CrossEntropy(TrainConfig(label_smoothing=0.0))(model, model, batch, 0)
+    torch.testing.assert_close(outcome.loss, by_hand)
+    assert (outcome.words, outcome.reward) == (10, None)
+
+
+def test_scheduled_sampling_mixes_in_own_words_but_never_touches_the_start(model, batch):
+    seen = []
+
+    def wrapped(regions, tokens, lengths, image_index):
+        seen.append(tokens)
+        return model(regions, tokens, lengths, image_index)
+
+    for share in (0.5, 1.0):
+        torch.manual_seed(0)
+        CrossEntropy(replace(TrainConfig(), scheduled_sampling=share))(model, wrapped, batch, 0)
+    some, every = seen
+    assert (some[:, 0] == START).all()
+    assert (every[:, 0] == START).all()
+    real = torch.arange(4) < batch.lengths[:, None]
+    assert torch.equal(every[~real], batch.tokens[~real])
+    assert 0 < (some != batch.tokens).sum() <= (every != batch.tokens).sum()
