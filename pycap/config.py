@@ -1,6 +1,6 @@
 """Every default in one place: frozen settings for pictures, model, search and training.
 
-A checkpoint stores these as JSON, so a field added later needs a default that means "as before".
+A checkpoint stores these as JSON. One that was written before a setting existed gets its value from `BEFORE`.
 """
 
 from __future__ import annotations
@@ -200,10 +200,14 @@ class Config:
             extra = set(given) - {f.name for f in fields(section)}
             if extra:
                 raise ValueError(f"unknown setting {name}.{sorted(extra)[0]}: written by a newer pycap?")
-            built[name] = section(**given)
+            built[name] = section(**{**BEFORE.get(name, {}), **given})
         return cls(**built)
 
 
+BEFORE = {  # section -> what settings were before they existed, where that is not today's default
+    "model": {"tuned_blocks": 0},
+    "train": {"zoom": 1.0, "self_critical_epochs": 0},
+}
 _WIDTHS = ("region_channels", "feature_dim", "encoder_heads", "embed_dim", "hidden_dim", "attention_dim")
 _COUNTS = ("epochs", "images_per_batch", "captions_per_image", "min_count", "max_words", "save_every")
 LIMITS = {  # setting -> smallest and largest value that makes sense

@@ -15,6 +15,9 @@ from pycap.ops.attend_lstm import AttendLSTMWeights, attend_lstm
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
 
 
+ROWS = 128  # words are scored in multiples of this many
+
+
 class Decoder(nn.Module):
     """Additive attention over regions, a scalar gate, an LSTM cell and a deep output layer.
 
@@ -111,5 +114,9 @@ class Decoder(nn.Module):
                 image_index,
             )
         real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (batch, time)
-        mixed = deep_output(weights, embedded[real], hiddens[real], contexts[real])
-        return functional.linear(self.dropout(mixed), weights.output, weights.output_vocab_bias), attention
+        place = real.flatten().nonzero()[:, 0]
+        words = len(place)
+        place = functional.pad(place, (0, -words % ROWS))  # few different shapes: every one costs oneDNN memory
+        mixed = deep_output(weights, *(part.flatten(0, 1)[place] for part in (embedded, hiddens, contexts)))
+        logits = functional.linear(self.dropout(mixed), weights.output, weights.output_vocab_bias)
+        return logits[:words], attention

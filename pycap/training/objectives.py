@@ -171,7 +171,7 @@ class SelfCritical:
         model.eval()
         with torch.no_grad():
             features, _ = model.encode(batch.regions)
-            found = model.search(features, search, n_best=search.beam)
+            found = model.search(features.float(), search, n_best=search.beam)
         model.train(training)
         lengths = found.lengths.tolist()
         tokens = found.tokens.tolist()
