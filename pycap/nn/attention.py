@@ -37,26 +37,20 @@ def dot_product_attention(
     return weights @ value, weights
 
 
-class PositionWise(nn.Module):
-    """The second half of a transformer layer: every region by itself through a wider layer, pre-norm, added.
+class AttentionLayer(nn.Module):
+    """What layers of the encoder share: behind the attention, every region by itself through a wider layer."""
 
-    Args:
-        feature_dim: width of a region.
-        dropout: rate on what is added.
-    """
-
-    def __init__(self, feature_dim: int, dropout: float):
-        super().__init__()
+    def _make_position_wise(self, feature_dim: int, dropout: float) -> None:
         self.norm_wide = nn.LayerNorm(feature_dim)
         self.widen = nn.Linear(feature_dim, 2 * feature_dim)
         self.narrow = nn.Linear(2 * feature_dim, feature_dim)
         self.dropout = nn.Dropout(dropout)
 
-    def add_position_wise(self, features: Tensor) -> Tensor:  # (images, regions, feature_dim), the same shape
+    def _add_position_wise(self, features: Tensor) -> Tensor:  # (images, regions, feature_dim), the same shape
         return features + self.dropout(self.narrow(functional.gelu(self.widen(self.norm_wide(features)))))
 
 
-class RegionSelfAttention(PositionWise):
+class RegionSelfAttention(AttentionLayer):
     """One pre-norm transformer layer over regions: self-attention, then a position-wise network.
 
     Args:
@@ -66,13 +60,14 @@ class RegionSelfAttention(PositionWise):
     """
 
     def __init__(self, feature_dim: int, heads: int, dropout: float):
-        super().__init__(feature_dim, dropout)
+        super().__init__()
         if feature_dim % heads:
             raise ValueError(f"feature_dim must be a multiple of encoder_heads={heads}, got {feature_dim}")
         self.heads = heads
         self.norm = nn.LayerNorm(feature_dim)
         self.query_key_value = nn.Linear(feature_dim, 3 * feature_dim)
         self.merge = nn.Linear(feature_dim, feature_dim)
+        self._make_position_wise(feature_dim, dropout)
 
     def forward(self, features: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return features of the same shape, and on request the weights.
@@ -91,10 +86,10 @@ class RegionSelfAttention(PositionWise):
         else:
             mixed, weights = functional.scaled_dot_product_attention(query, key, value), None
         features = features + self.dropout(self.merge(mixed.transpose(1, 2).reshape(images, regions, width)))
-        return self.add_position_wise(features), weights
+        return self._add_position_wise(features), weights
 
 
-class ChannelAttention(PositionWise):
+class ChannelAttention(AttentionLayer):
     """Weigh channels by what the whole picture shows (squeeze-and-excitation, Hu et al. 2018), pre-norm.
 
     The same layer as `RegionSelfAttention` with the attention over channels: regions see each other only in their
@@ -107,11 +102,12 @@ class ChannelAttention(PositionWise):
     """
 
     def __init__(self, feature_dim: int, dropout: float, squeeze: int = 4):
-        super().__init__(feature_dim, dropout)
+        super().__init__()
         self.norm = nn.LayerNorm(feature_dim)
         self.squeeze = nn.Linear(feature_dim, max(1, feature_dim // squeeze))
         self.excite = nn.Linear(max(1, feature_dim // squeeze), feature_dim)
         self.merge = nn.Linear(feature_dim, feature_dim)
+        self._make_position_wise(feature_dim, dropout)
 
     def forward(self, features: Tensor, with_attention: bool = False) -> tuple[Tensor, None]:
         """Return features of the same shape, and None: there are no weights over regions.
@@ -123,4 +119,4 @@ class ChannelAttention(PositionWise):
         normed = self.norm(features)
         weights = torch.sigmoid(self.excite(functional.relu(self.squeeze(normed.mean(1, keepdim=True)))))
         features = features + self.dropout(self.merge(normed * weights))
-        return self.add_position_wise(features), None
+        return self._add_position_wise(features), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ SMALL = {
     "preprocess.size": 64,
     "model.grid": 2,
     "model.cnn": "lite2",
+    "model.tuned_blocks": 0,
     "model.feature_dim": 16,
     "model.encoder_heads": 2,
     "model.embed_dim": 12,
@@ -26,6 +28,8 @@ SMALL = {
     "train.min_count": 1,
     "train.save_every": 2,
     "train.patience": 0,
+    "train.zoom": 1.0,
+    "train.self_critical_epochs": 0,
 }
 
 
@@ -65,6 +69,14 @@ def config() -> Config:
         model=ModelConfig(**sections["model"]),
         train=TrainConfig(**sections["train"]),
     )
+
+
+@pytest.fixture
+def two_phases(config) -> Config:
+    """Settings with all that a full recipe has: tuned CNN blocks, zoom, and self-critical epochs."""
+    train = replace(config.train, epochs=2, self_critical_epochs=2, zoom=0.7, save_every=1)
+    search = replace(config.search, beam=3, max_length=6)
+    return replace(config, model=replace(config.model, tuned_blocks=6), train=train, search=search)
 
 
 @pytest.fixture

@@ -119,8 +119,24 @@ def test_killed_training_resumes_to_the_same_weights(pictures, cache, config, se
     assert_same(left, right)
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 5])
-def test_resuming_at_any_saved_step_changes_nothing(pictures, cache, config, tmp_path, monkeypatch, stop):
+def test_self_critical_epochs_follow_from_the_best_weights(pictures, cache, two_phases, tmp_path, capsys):
+    state = train(pictures, "folder", tmp_path / "run", two_phases, device="cpu", cache=cache, threads=1)
+    assert state.step == 12  # 11 pictures in batches of 4, two phases of 2 epochs
+    assert [row["phase"] for row in state.history] == [1, 1, 2, 2]
+    assert "self-critical epoch: starting from epoch" in capsys.readouterr().err
+    with open(tmp_path / "run" / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["reward"]) for row in rows] == [False, False, True, True]
+    assert (tmp_path / "run" / "loss.png").stat().st_size > 1000
+    assert checkpoint.load(tmp_path / "run" / "best").config == two_phases
+
+
+@pytest.mark.parametrize("phases", [1, 2])
+@pytest.mark.parametrize("stop", [1, 3, 5, 6, 7, 8])
+def test_resuming_at_any_saved_step_changes_nothing(
+    pictures, cache, config, two_phases, tmp_path, monkeypatch, phases, stop
+):
+    config = config if phases == 1 else two_phases
     train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
     from pycap.training import loop
 
