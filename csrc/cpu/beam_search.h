@@ -9,12 +9,6 @@
 
 namespace pycap {
 
-// Regions of a batch, (images, regions, feature_dim), contiguous.
-struct RegionBatch {
-  const float* features;
-  size_t images, regions;
-};
-
 // Where results go; every element is written.
 struct SearchOutput {
   int64_t* tokens;   // (images, n_best, max_length), `pad` behind the last word

@@ -1,6 +1,6 @@
 #include "cpu/beam_search_kernel.h"
 
-#include "cpu/gemm.h"
+#include "cpu/logits.h"
 #include "cpu/vector_math.h"
 
 namespace pycap {
@@ -10,205 +10,37 @@ namespace {
 constexpr size_t kWidth = kLanes<float>;
 typedef Vec<float> Floats;
 
-inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
-// Panels [begin, end) of what the context adds to gates and deep output, for all rows.
-void add_context(const StepView& step, size_t begin, size_t end) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  const size_t columns = sizes.mix_columns();
-  if (step.folded == nullptr) {
-    gemm_panels<float>({step.blended, sizes.feature_dim, step.count, step.context, columns, false, nullptr},
-                       step.decoder.context, begin, end);
-    return;
-  }
-  for (size_t row = 0, next; row < step.count; row = next) {
-    const uint32_t slot = step.rows[row].slot;
-    for (next = row + 1; next < step.count && step.rows[next].slot == slot;) ++next;
-    PackedView<float> weight{step.folded + slot * columns * step.regions, columns, step.regions};
-    gemm_panels<float>({step.gated + row * step.region_stride, step.region_stride, next - row,
-                        step.context + row * columns, columns, false, nullptr},
-                       weight, begin, end);
-  }
-}
-
 }  // namespace
 
-void multiply_panels(const float* a, size_t lda, size_t rows, const PackedView<float>& weight,
-                     const float* bias, float* c, size_t ldc, size_t begin, size_t end) {
-  if (rows > 0) gemm_panels<float>({a, lda, rows, c, ldc, false, bias}, weight, begin, end);
-}
-
-void fold_panels(const float* a, size_t rows, const PackedView<float>& weight, float* folded, size_t begin,
-                 size_t end) {
-  for (size_t panel = begin; panel < end;
-       ++panel) {  // one packed panel is a row-major (rows, kPanel) product
-    PackedView<float> single{weight.data + panel * weight.depth * kPanel, kPanel, weight.depth};
-    gemm_panels<float>({a, weight.depth, rows, folded + panel * rows * kPanel, kPanel, false, nullptr},
-                       single, 0, 1);
-  }
-}
-
-void average_rows(const float* values, size_t rows, size_t columns, float* mean) {
-  for (size_t column = 0; column < columns; column += kWidth) {
-    const size_t count = columns - column;
-    Floats sum{};
-    for (size_t row = 0; row < rows; ++row) sum += load(values + row * columns + column, count);
-    store(mean + column, sum / static_cast<float>(rows), count);
-  }
-}
-
-void squash(float* values, size_t count) {
-  for (size_t i = 0; i < count; i += kWidth) store(values + i, tanh(load(values + i)));
-}
-
-// energy = score . tanh(key + query)
-void score_regions(const StepView& step, size_t begin, size_t end) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  const size_t columns = sizes.query_columns();
-  for (size_t unit = begin; unit < end; ++unit) {
-    const size_t row = unit / step.regions, region = unit % step.regions;
-    const float* key = step.keys + (step.rows[row].slot * step.regions + region) * columns;
-    const float* query = step.state + step.rows[row].parent * sizes.state_columns() + sizes.query_begin();
-    Floats sum{};
-    for (size_t a = 0; a < columns; a += kWidth)
-      sum += load(step.decoder.score + a) * tanh(load(key + a) + load(query + a));
-    step.attention[row * step.region_stride + region] = sum_lanes<float>(sum);
-  }
-}
-
-// attention = softmax(energy), gated = sigmoid(gate) * attention
-void normalise_scores(const StepView& step, size_t begin, size_t end) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  for (size_t row = begin; row < end; ++row) {
-    float* attention = step.attention + row * step.region_stride;
-    float* gated = step.gated + row * step.region_stride;
-    float largest = attention[0];
-    for (size_t r = 1; r < step.regions; ++r) largest = attention[r] > largest ? attention[r] : largest;
-    Floats sum{};
-    for (size_t r = 0; r < step.regions; r += kWidth) {
-      const size_t count = step.regions - r;
-      Floats weight = exp(load(attention + r, count) - largest);
-      store(attention + r, weight, count);
-      sum += load(attention + r, count);
-    }
-    const float inverse = 1 / sum_lanes<float>(sum);
-    const float* state = step.state + step.rows[row].parent * sizes.state_columns();
-    const float gate = sigmoid_scalar(state[sizes.gate_begin()]);
-    for (size_t r = 0; r < step.regions; ++r) {
-      attention[r] *= inverse;
-      gated[r] = attention[r] * gate;
-    }
-  }
-}
-
-// blended = sum over regions of gated * features
-void blend_features(const StepView& step, size_t begin, size_t end) {
-  constexpr size_t vectors = 4;
-  const size_t columns = step.decoder.sizes.feature_dim;
-  for (size_t row = begin; row < end; ++row) {
-    const float* features = step.features[step.rows[row].slot];
-    const float* gated = step.gated + row * step.region_stride;
-    float* blended = step.blended + row * columns;
-    size_t column = 0;
-    for (; column + vectors * kWidth <= columns; column += vectors * kWidth) {
-      Floats sums[vectors] = {};
-      for (size_t region = 0; region < step.regions; ++region)
-        for (size_t v = 0; v < vectors; ++v)
-          sums[v] += gated[region] * load(features + region * columns + column + v * kWidth);
-      for (size_t v = 0; v < vectors; ++v) store(blended + column + v * kWidth, sums[v]);
-    }
-    for (; column < columns; column += kWidth) {
-      Floats sum{};
-      for (size_t region = 0; region < step.regions; ++region)
-        sum += gated[region] * load(features + region * columns + column, columns - column);
-      store(blended + column, sum, columns - column);
-    }
-  }
-}
-
-// gates = words[token] + recurrent @ hidden + context @ gated context; then the LSTM cell
-void update_cells(const StepView& step, size_t begin, size_t end) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  const size_t first = sizes.embed_columns() / kPanel;
-  add_context(step, first + 4 * begin, first + 4 * end);
-  for (size_t row = 0; row < step.count; ++row) {
-    const StepRow& live = step.rows[row];
-    for (size_t block = begin; block < end; ++block) {
-      const size_t column = sizes.embed_columns() + 4 * kPanel * block;
-      const float* word = step.decoder.words + live.token * sizes.mix_columns() + column;
-      const float* recurrent = step.state + live.parent * sizes.state_columns() + column;
-      const float* context = step.context + row * sizes.mix_columns() + column;
-      const float* cell = step.cell + live.parent * sizes.hidden_columns() + block * kPanel;
-      float* next_cell = step.next_cell + row * sizes.hidden_columns() + block * kPanel;
-      float* hidden = step.hidden + row * sizes.hidden_columns() + block * kPanel;
-      for (size_t unit = 0; unit < kPanel; unit += kWidth) {
-        Floats gates[4];
-        for (size_t g = 0; g < 4; ++g) {
-          const size_t i = g * kPanel + unit;
-          gates[g] = load(word + i) + load(recurrent + i) + load(context + i);
-        }
-        Floats updated = sigmoid(gates[1]) * load(cell + unit) + sigmoid(gates[0]) * tanh(gates[2]);
-        store(next_cell + unit, updated);
-        store(hidden + unit, sigmoid(gates[3]) * tanh(updated));
-      }
-    }
-  }
-}
-
-// state = [output_hidden; recurrent; query; gate] @ hidden, and for the first of these, the embed panels:
-// mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated context)
-void multiply_state(const StepView& step, size_t begin, size_t end) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  gemm_panels<float>({step.hidden, sizes.hidden_columns(), step.count, step.state, sizes.state_columns(),
-                      false, step.decoder.state_bias},
-                     step.decoder.state, begin, end);
-  const size_t embed_end = smaller(end, sizes.embed_columns() / kPanel);
-  if (begin >= embed_end) return;
-  add_context(step, begin, embed_end);
-  for (size_t row = 0; row < step.count; ++row) {
-    const float* word = step.decoder.words + step.rows[row].token * sizes.mix_columns();
-    const float* state = step.state + row * sizes.state_columns();
-    const float* context = step.context + row * sizes.mix_columns();
-    float* mixed = step.mixed + row * sizes.embed_columns();
-    for (size_t e = begin * kPanel; e < embed_end * kPanel; e += kWidth)
-      store(mixed + e, tanh(load(word + e) + load(state + e) + load(context + e)));
-  }
-}
-
 // Logits of whole tiles, reduced while they are in cache: what a softmax and a ranking need of them.
-void rank_words(const StepView& step, size_t begin, size_t end, size_t task) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  const PackedView<float>& output = step.decoder.output;
+void rank_words(const StepView& step, const RankView& ranking, size_t begin, size_t end, size_t task) {
   float* logits = step.logits + task * step.count * kTileWords;
-  uint32_t* listed_count = step.listed_count + task * step.count;
+  uint32_t* listed_count = ranking.listed_count + task * step.count;
   for (size_t row = 0; row < step.count; ++row) listed_count[row] = 0;
   for (size_t tile = begin; tile < end; ++tile) {
-    const size_t first = tile * kTileWords, words = smaller(sizes.vocab_size - first, kTileWords);
-    gemm<float>(step.mixed, sizes.embed_columns(), step.count,
-                {output.data + first * output.depth, words, output.depth}, logits, kTileWords, false,
-                step.decoder.output_bias + first);
+    const size_t first = tile * kTileWords;
+    const size_t words = compute_logits(step, tile, logits);
     for (size_t row = 0; row < step.count; ++row) {
-      float* values = logits + row * kTileWords;
-      for (size_t word = words; word < kTileWords; ++word) values[word] = -__builtin_inff();
+      const float* values = logits + row * kTileWords;
       Floats largest = load(values);
       for (size_t i = kWidth; i < kTileWords; i += kWidth)
         largest = maximum<float>(load(values + i), largest);
       const float top = max_lanes<float>(largest);
       Floats sum{};
       for (size_t i = 0; i < kTileWords; i += kWidth) sum += exp(load(values + i) - top);
-      step.tile_maximum[tile * step.count + row] = top;
-      step.tile_sum[tile * step.count + row] = sum_lanes<float>(sum);
-      const size_t end_word = static_cast<size_t>(step.end) - first;  // wraps where END is in another tile
-      if (end_word < words) step.end_logit[row] = values[end_word];
-      Candidate* listed = step.listed + (task * step.count + row) * step.ranks;
+      ranking.tile_maximum[tile * step.count + row] = top;
+      ranking.tile_sum[tile * step.count + row] = sum_lanes<float>(sum);
+      const size_t end_word = static_cast<size_t>(ranking.end) - first;  // wraps where END is in another tile
+      if (end_word < words) ranking.end_logit[row] = values[end_word];
+      Candidate* listed = ranking.listed + (task * step.count + row) * ranking.ranks;
       size_t count = listed_count[row];
-      float threshold = count == step.ranks ? listed[count - 1].value : -__builtin_inff();
+      float threshold = count == ranking.ranks ? listed[count - 1].value : -__builtin_inff();
       if (!(top > threshold)) continue;  // later words lose ties
       for (size_t word = 0; word < words; ++word) {
-        if (!(values[word] > threshold) || step.barred[first + word]) continue;
-        count = insert_candidate(listed, count, step.ranks,
+        if (!(values[word] > threshold) || ranking.barred[first + word]) continue;
+        count = insert_candidate(listed, count, ranking.ranks,
                                  {values[word], 0, static_cast<int32_t>(first + word)});
-        if (count == step.ranks) threshold = listed[count - 1].value;
+        if (count == ranking.ranks) threshold = listed[count - 1].value;
       }
       listed_count[row] = static_cast<uint32_t>(count);
     }

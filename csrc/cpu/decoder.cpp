@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/beam_search_kernel.h"
+#include "cpu/decode_kernel.h"
 #include "cpu/isa.h"
 #include "cpu/pool.h"
 

@@ -20,6 +20,12 @@ constexpr size_t kPanel = kPanelColumns<float>;
 
 constexpr size_t pad_to_panel(size_t columns) { return count_panels(columns, kPanel) * kPanel; }
 
+// Regions of a batch, (images, regions, feature_dim), contiguous.
+struct RegionBatch {
+  const float* features;
+  size_t images, regions;
+};
+
 struct DecoderSizes {
   size_t vocab_size, embed_dim, hidden_dim, attention_dim, feature_dim;
 
