@@ -17,6 +17,7 @@ format:
 bench:
 	python bench/attend_lstm.py
 	python bench/beam_search.py
+	python bench/sampling.py
 
 sanitize:
 	bash csrc/tests/sanitize.sh

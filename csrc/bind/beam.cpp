@@ -3,6 +3,9 @@
 #include "bind/arrays.h"
 #include "cpu/beam_search.h"
 #include "cpu/decoder.h"
+#include "cpu/isa.h"
+#include "cpu/sample.h"
+#include "cpu/sample_kernel.h"
 
 namespace py = pybind11;
 
@@ -82,6 +85,49 @@ bool search(const Decoder& decoder, size_t beam, double length_penalty, int32_t 
   return search_beams(decoder, batch, settings, barred, threads, output);
 }
 
+bool sample(const Decoder& decoder, uint64_t seed, double temperature, int32_t start, int32_t end,
+            int32_t pad, size_t threads, py::kwargs keywords) {
+  const Arrays arrays(std::move(keywords));
+  RegionBatch batch{nullptr, arrays.size("features", 0), arrays.size("features", 1)};
+  const SampleSettings settings{arrays.size("tokens", 1),
+                                arrays.size("tokens", 2),
+                                seed,
+                                static_cast<float>(temperature),
+                                start,
+                                end,
+                                pad};
+  auto is_token = [&](int32_t token) {
+    return token >= 0 && static_cast<size_t>(token) < decoder.sizes().vocab_size;
+  };
+  const bool sharp = settings.temperature >= 1e-30f && settings.temperature <= 1e30f;
+  if (settings.samples == 0 || settings.max_length == 0 || !sharp || !is_token(start) || !is_token(end))
+    throw py::value_error("samples, max_length, temperature, start or end is out of range");
+  if (batch.regions == 0) throw py::value_error("features must have at least one region");
+  const Dim images = dimension("images", batch.images), regions = dimension("regions", batch.regions);
+  const Dim samples = dimension("samples", settings.samples),
+            time = dimension("max_length", settings.max_length);
+  const Dim feature = dimension("feature_dim", decoder.sizes().feature_dim);
+  const Dim vocab = dimension("vocab_size", decoder.sizes().vocab_size);
+  batch.features = arrays.read<float>("features", {images, regions, feature});
+  const uint8_t* barred = arrays.read<uint8_t>("barred", {vocab});
+  SampleOutput output{};
+  output.tokens = arrays.write<int64_t>("tokens", {images, samples, time});
+  output.lengths = arrays.write<int64_t>("lengths", {images, samples});
+  output.log_probs = arrays.write<float>("log_probs", {images, samples});
+  output.ended = arrays.write<bool>("ended", {images, samples});
+  py::gil_scoped_release unlocked;
+  return sample_captions(decoder, batch, settings, barred, threads, output);
+}
+
+void fill_gumbel(py::kwargs keywords) {
+  const Arrays arrays(std::move(keywords));
+  const size_t size = arrays.size("bits", 0);
+  const Dim count = dimension("count", size);
+  const uint32_t* bits = arrays.read<uint32_t>("bits", {count});
+  float* noise = arrays.write<float>("noise", {count});
+  PYCAP_DISPATCH(gumbel_noise(bits, noise, size));
+}
+
 }  // namespace
 
 void bind_beam(py::module_& module) {
@@ -91,7 +137,11 @@ void bind_beam(py::module_& module) {
       .def("search", &search, py::kw_only(), py::arg("beam"), py::arg("length_penalty"), py::arg("start"),
            py::arg("end"), py::arg("pad"), py::arg("threads"),
            "Fill the arrays tokens, lengths, scores, log_probs and attention; False: probabilities are not "
-           "finite.");
+           "finite.")
+      .def("sample", &sample, py::kw_only(), py::arg("seed"), py::arg("temperature"), py::arg("start"),
+           py::arg("end"), py::arg("pad"), py::arg("threads"),
+           "Fill the arrays tokens, lengths, log_probs and ended; False: probabilities are not finite.");
+  module.def("gumbel_noise", &fill_gumbel, "Fill noise (float32) from bits (uint32): what sampling adds.");
 }
 
 }  // namespace pycap

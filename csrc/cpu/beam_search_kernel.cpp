@@ -28,8 +28,8 @@ void rank_words(const StepView& step, const RankView& ranking, size_t begin, siz
       const float top = max_lanes<float>(largest);
       Floats sum{};
       for (size_t i = 0; i < kTileWords; i += kWidth) sum += exp(load(values + i) - top);
-      ranking.tile_maximum[tile * step.count + row] = top;
-      ranking.tile_sum[tile * step.count + row] = sum_lanes<float>(sum);
+      step.tile_maximum[tile * step.count + row] = top;
+      step.tile_sum[tile * step.count + row] = sum_lanes<float>(sum);
       const size_t end_word = static_cast<size_t>(ranking.end) - first;  // wraps where END is in another tile
       if (end_word < words) ranking.end_logit[row] = values[end_word];
       Candidate* listed = ranking.listed + (task * step.count + row) * ranking.ranks;

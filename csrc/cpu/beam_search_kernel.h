@@ -14,8 +14,6 @@ struct RankView {
   const uint8_t* barred;  // (vocab_size,): 1 where a word is never listed, END among them
   int32_t end;
   size_t ranks;            // words listed of every row
-  float* tile_maximum;     // (tiles, rows)
-  float* tile_sum;         // (tiles, rows): sum of exp(logit - maximum)
   float* end_logit;        // (rows,), of END
   Candidate* listed;       // (tasks, rows, ranks): best logits of the task's tiles
   uint32_t* listed_count;  // (tasks, rows)

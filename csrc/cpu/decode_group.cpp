@@ -1,5 +1,7 @@
 #include "cpu/decode_group.h"
 
+#include <cmath>
+
 #include "cpu/isa.h"
 
 namespace pycap {
@@ -41,6 +43,8 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, size_t threads)
   arena_.plan(view_.context, rows * sizes.mix_columns());
   arena_.plan(view_.mixed, rows * sizes.embed_columns());
   arena_.plan(view_.logits, threads * rows * kTileWords);
+  arena_.plan(view_.tile_maximum, tiles_ * rows);
+  arena_.plan(view_.tile_sum, tiles_ * rows);
 }
 
 void DecodeGroup::commit() {
@@ -145,6 +149,18 @@ void DecodeGroup::step() {
     slot.fresh = false;
     if (!call_.finite) return;
   }
+}
+
+DecodeGroup::Softmax DecodeGroup::merge_tiles(size_t row, float sharpness) {
+  const float *maximum = view_.tile_maximum + row, *sum = view_.tile_sum + row;
+  float top = *maximum;
+  for (size_t tile = 1; tile < tiles_; ++tile) top = std::max(top, maximum[tile * view_.count]);
+  float total = 0;
+  for (size_t tile = 0; tile < tiles_; ++tile)
+    total += sum[tile * view_.count] * std::exp((maximum[tile * view_.count] - top) * sharpness);
+  const float log_sum = std::log(total);
+  if (!(log_sum >= 0) || std::isinf(log_sum) || std::isinf(top)) call_.finite = false;
+  return {top, log_sum};
 }
 
 }  // namespace pycap

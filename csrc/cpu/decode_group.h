@@ -56,6 +56,10 @@ class DecodeGroup {
   virtual bool advance(size_t slot) = 0;                   // take the words; false when the image is done
 
   void commit();
+  struct Softmax {  // log-probability = (logit - top) * sharpness - log_sum
+    float top, log_sum;
+  };
+  Softmax merge_tiles(size_t row, float sharpness = 1);  // notes in the call where it is not finite
   template <class Phase>
   size_t cut(size_t units, const Phase& phase);  // phase(begin, end, task) on the threads; returns the tasks
 

@@ -30,15 +30,17 @@ struct StepView {
   const float*
       folded;    // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
   float* state;  // (parents, state_columns), of the step before; multiply_state overwrites it
-  const float* cell;  // (parents, hidden_columns)
-  float* next_cell;   // (rows, hidden_columns)
-  float* hidden;      // (rows, hidden_columns)
-  float* attention;   // (rows, region_stride)
-  float* gated;       // (rows, region_stride): attention times the scalar gate
-  float* blended;     // (rows, feature_dim): gated context, unless folded
-  float* context;     // (rows, mix_columns): what the context adds
-  float* mixed;       // (rows, embed_columns): deep output
-  float* logits;      // (tasks, rows, kTileWords), of one tile at a time: see cpu/logits.h
+  const float* cell;    // (parents, hidden_columns)
+  float* next_cell;     // (rows, hidden_columns)
+  float* hidden;        // (rows, hidden_columns)
+  float* attention;     // (rows, region_stride)
+  float* gated;         // (rows, region_stride): attention times the scalar gate
+  float* blended;       // (rows, feature_dim): gated context, unless folded
+  float* context;       // (rows, mix_columns): what the context adds
+  float* mixed;         // (rows, embed_columns): deep output
+  float* logits;        // (tasks, rows, kTileWords), of one tile at a time
+  float* tile_maximum;  // (tiles, rows): of the logits
+  float* tile_sum;      // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
 };
 
 #define PYCAP_DECLARE(isa)                                                                            \

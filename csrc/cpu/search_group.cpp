@@ -1,6 +1,5 @@
 #include "cpu/search_group.h"
 
-#include <cmath>
 #include <limits>
 
 #include "cpu/isa.h"
@@ -23,8 +22,6 @@ SearchGroup::SearchGroup(SearchCall& call, size_t slots, size_t threads)
   ranking_.end = settings.end;
   ranking_.ranks = std::min(2 * settings.beam, decoder_.sizes.vocab_size);
   arena_.plan(history_, slots * settings.max_length * settings.beam * call.batch.regions);
-  arena_.plan(ranking_.tile_maximum, tiles_ * rows);
-  arena_.plan(ranking_.tile_sum, tiles_ * rows);
   arena_.plan(ranking_.end_logit, rows);
   arena_.plan(ranking_.listed, threads * rows * ranking_.ranks);
   arena_.plan(ranking_.listed_count, threads * rows);
@@ -66,16 +63,9 @@ size_t SearchGroup::rank(size_t slot) {
   size_t count = 0;
   for (size_t beam = 0; beam < search.live(); ++beam) {
     const size_t row = slots_[slot].first_row + beam;
-    const float *maximum = ranking_.tile_maximum + row, *sum = ranking_.tile_sum + row;
-    float top = *maximum;
-    for (size_t tile = 1; tile < tiles_; ++tile) top = std::max(top, maximum[tile * view_.count]);
-    float total = 0;
-    for (size_t tile = 0; tile < tiles_; ++tile)
-      total += sum[tile * view_.count] * std::exp(maximum[tile * view_.count] - top);
-    const float rest = std::log(total);
-    if (!(rest >= 0) || std::isinf(rest) || std::isinf(top)) call_.finite = false;
+    const Softmax softmax = merge_tiles(row);
     auto insert = [&](float logit, int32_t token) {
-      const float value = search.total(beam) + ((logit - top) - rest);
+      const float value = search.total(beam) + ((logit - softmax.top) - softmax.log_sum);
       if (!(value > kNever)) return;
       const Candidate fresh{value, static_cast<int32_t>(beam), token};
       count = insert_candidate(ranked_.data(), count, ranked_.size(), fresh);

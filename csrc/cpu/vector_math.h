@@ -1,5 +1,5 @@
-// exp, tanh and sigmoid of whole SIMD registers: few-ulp polynomials for float, the C library lane by lane
-// for double, the checking precision. Include only from kernel sources.
+// exp, tanh, sigmoid and logarithms of whole SIMD registers: few-ulp polynomials for float, the C library
+// lane by lane for double, the checking precision. Include only from kernel sources.
 #pragma once
 
 #include <math.h>
@@ -10,6 +10,7 @@ namespace pycap {
 namespace PYCAP_ISA {
 
 typedef uint32_t BitsOf32 __attribute__((vector_size(kVectorBytes)));
+typedef int32_t IntsOf32 __attribute__((vector_size(kVectorBytes)));
 
 // exp(x) = 2^n exp(r), |r| <= ln(2) / 2, with the Taylor polynomial of r. Below 2^-126 the result is 0, above
 // e^88.02 it stays there; NaN stays NaN.
@@ -47,6 +48,41 @@ inline Vec<float> tanh(Vec<float> x) {
   q = q * u + 0.46713027358055115f;
   q = q * u + 1.0f;
   return x * p / q;
+}
+
+// log(2^n (1 + f)) for 1 + f in [sqrt(1/2), sqrt(2)]: a minimax fit of (log(1 + f) - f + f^2 / 2) / f^3.
+inline Vec<float> log_near_one(Vec<float> f, Vec<float> n) {
+  Vec<float> p = f * -0.07634492963552475f + 0.12761574983596802f;
+  p = p * f - 0.13160182535648346f;
+  p = p * f + 0.14201758801937103f;
+  p = p * f - 0.16623356938362122f;
+  p = p * f + 0.20001226663589478f;
+  p = p * f - 0.2500081956386566f;
+  p = p * f + 0.3333333134651184f;
+  Vec<float> square = f * f;
+  Vec<float> rest = n * -2.12194440e-4f + p * f * square - 0.5f * square;  // ln(2) in two parts, as in exp
+  return n * 0.693359375f + (f + rest);
+}
+
+// The n of x = 2^n m, m in [sqrt(1/2), sqrt(2)), for x positive and not subnormal.
+inline IntsOf32 exponent(Vec<float> x) {
+  const int32_t half = 0x3F3504F3;  // sqrt(1/2)
+  return ((IntsOf32)x - half) >> 23;
+}
+
+// At most 2 ulp off, for positive x that is finite and not subnormal.
+inline Vec<float> log(Vec<float> x) {
+  const IntsOf32 n = exponent(x);
+  const Vec<float> m = (Vec<float>)((BitsOf32)x - ((BitsOf32)n << 23));
+  return log_near_one(m - 1.0f, __builtin_convertvector(n, Vec<float>));
+}
+
+// log(1 + x) as exact where x is tiny, for finite x > -1 with 1 + x above 2^-25.
+inline Vec<float> log1p(Vec<float> x) {
+  const Vec<float> sum = 1.0f + x;
+  const IntsOf32 n = exponent(sum);
+  const Vec<float> m = (Vec<float>)((BitsOf32)sum - ((BitsOf32)n << 23));
+  return log_near_one(n == 0 ? x : m - 1.0f, __builtin_convertvector(n, Vec<float>));
 }
 
 inline Vec<double> exp(Vec<double> x) {

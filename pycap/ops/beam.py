@@ -17,8 +17,8 @@ Both twins follow the same rules, exactly:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,18 @@ from torch import Tensor
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
-from pycap.ops.decoder_step import DecoderWeights, initial_state, step
+from pycap.ops.decoder_step import DecoderState, DecoderWeights, initial_state, step
+from pycap.ops.decoding import (
+    NEVER,
+    NOT_FINITE,
+    SearchState,
+    Step,
+    check_features,
+    check_length,
+    check_words,
+)
+from pycap.ops.sample import SETTINGS as SAMPLE_SETTINGS
+from pycap.ops.sample import SampleResult, check_sampling, sample_native, sample_reference
 
 
 class BeamResult(NamedTuple):
@@ -50,18 +61,7 @@ class BeamResult(NamedTuple):
     attention: Tensor
 
 
-class SearchState(Protocol):
-    """All that the reference search asks of a decoder's state."""
-
-    def select(self, rows: Tensor) -> Any:
-        """Return the state whose row `i` is this one's row `rows[i]`."""
-
-
-NEVER = -float("inf")
 SETTINGS = ("beam", "max_length", "n_best", "length_penalty", "end", "banned")
-NOT_FINITE = "log-probabilities must be finite, got NaN or only -inf; check features and weights for NaN"
-
-Step = Callable[[Any, Tensor], tuple[Tensor, Any, Tensor]]
 
 
 class BeamDecoder:
@@ -112,33 +112,73 @@ class BeamDecoder:
         Raises:
             ValueError: an argument is out of range, or the weights give no finite probability.
         """
-        weights = self.weights
-        state_of = (weights.embedding.dtype, weights.embedding.device)
-        if (features.dtype, features.device) != state_of:
-            raise ValueError(
-                f"features must be {state_of[0]} on {state_of[1]} like the weights, got {features.dtype} on "
-                f"{features.device}; move them with features.to(...)"
-            )
-        if features.ndim != 3 or features.shape[1] == 0 or features.shape[2] != weights.key.shape[1]:
-            raise ValueError(
-                f"features must be (images, regions >= 1, feature_dim={weights.key.shape[1]}), "
-                f"got {tuple(features.shape)}; project the regions with the model's encoder first"
-            )
-        vocab_size = len(weights.embedding)
-        if not 0 <= start < vocab_size:
-            raise ValueError(f"start must be a token id below vocab_size={vocab_size}, got {start}")
+        check_features(self.weights, features, start)
+        vocab_size = len(self.weights.embedding)
         settings = (beam, max_length, n_best, length_penalty, end, tuple(banned))
         _check_settings(vocab_size, *settings)
-        if library.backend() == "native" and self._native is None:
-            self._native = _pack(weights)
-        features = features.contiguous()
-        if library.backend() == "native" and self._native is not None:
-            return _search_native(self._native, features, vocab_size, self.threads, start, *settings)
+        native = self._packed()
+        if native is not None:
+            return _search_native(native, features.contiguous(), vocab_size, self.threads, start, *settings)
         return beam_search_reference(
-            initial_state(weights, features),
-            lambda state, tokens: step(weights, state, tokens),
+            *self._unpacked(features, start), **dict(zip(SETTINGS, settings, strict=True))
+        )
+
+    @torch.no_grad()
+    def sample(
+        self,
+        features: Tensor,
+        *,
+        samples: int = 5,
+        max_length: int = 20,
+        seed: int = 0,
+        temperature: float = 1.0,
+        start: int = START,
+        end: int = END,
+        banned: Sequence[int] = (PAD, START, UNKNOWN),
+    ) -> SampleResult:
+        """Draw captions of every image from the decoder's distribution (rules: `pycap/ops/sample.py`).
+
+        Args:
+            features: regions from the encoder, `(images, regions, feature_dim)`; copied if not contiguous.
+            samples: sentences per image.
+            max_length: words at most; a sentence that has as many is cut.
+            seed: from 0 to 2**64 - 1; the same seed draws the same sentences.
+            temperature: divides the logits, above 0; towards 0 the likeliest words are drawn.
+            start: token every caption starts from.
+            end: token that finishes a caption; never drawn as the first.
+            banned: tokens never drawn.
+
+        Returns:
+            SampleResult on the device of `features`.
+
+        Raises:
+            ValueError: an argument is out of range, or the weights give no finite probability.
+        """
+        check_features(self.weights, features, start)
+        vocab_size = len(self.weights.embedding)
+        settings = (samples, max_length, seed, temperature, end, tuple(banned))
+        check_sampling(vocab_size, *settings)
+        native = self._packed()
+        if native is not None:
+            return sample_native(native, features.contiguous(), vocab_size, self.threads, start, *settings)
+        return sample_reference(
+            *self._unpacked(features, start), **dict(zip(SAMPLE_SETTINGS, settings, strict=True))
+        )
+
+    def _packed(self) -> Any | None:
+        """Return the native decoder, packed now if it was not yet; None where the reference has to decode."""
+        if library.backend() != "native":
+            return None
+        if self._native is None:
+            self._native = _pack(self.weights)
+        return self._native
+
+    def _unpacked(self, features: Tensor, start: int) -> tuple[DecoderState, Step, Tensor]:
+        """Return what a reference takes: the state of every image, the step and the first tokens."""
+        return (
+            initial_state(self.weights, features.contiguous()),
+            lambda state, tokens: step(self.weights, state, tokens),
             torch.full((len(features),), start, device=features.device),
-            **dict(zip(SETTINGS, settings, strict=True)),
         )
 
 
@@ -317,16 +357,9 @@ def _check_settings(
     """Raise ValueError where a search with these settings makes no sense."""
     if beam < 1:
         raise ValueError(f"beam must be at least 1, got {beam}")
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, got {max_length}")
+    check_length(max_length)
     if not 1 <= n_best <= beam:
         raise ValueError(f"n_best must be from 1 to beam={beam}, got {n_best}; widen the beam for more")
     if not 0 <= length_penalty < float("inf"):
         raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
-    for name, token in (("end", end), *(("banned", token) for token in banned)):
-        if not 0 <= token < vocab_size:
-            raise ValueError(f"{name} must be a token id below vocab_size={vocab_size}, got {token}")
-    if end in banned:
-        raise ValueError(f"banned must not hold end={end}: no caption could finish")
-    if len({end, *banned}) == vocab_size:
-        raise ValueError(f"banned leaves no word of vocab_size={vocab_size} to emit")
+    check_words(vocab_size, end, banned)
