@@ -4,8 +4,8 @@ python bench/sampling.py [--batch 64] [--samples 5] [--regions 81] [--vocab 2576
                          [--threads N] [--rounds 9]
 
 The eager rival is the loop that one would write: all samples of the batch are rows, keys are projected once, and
-`torch.multinomial` draws from the softmax of the allowed words. Weights are random with END made unlikely, so that
-every sentence takes all its steps.
+`torch.multinomial` draws from the probabilities of the allowed words. Weights are random with END made unlikely,
+so that every sentence takes all its steps.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def sample_eagerly(
         log_prob, going, drawn = torch.zeros(len(tokens)), torch.ones(len(tokens), dtype=torch.bool), []
         for position in range(length):
             log_probs, state, _ = step(weights, state, tokens)
-            log_probs[:, [PAD, START, UNKNOWN, *([] if position else [END])]] = -float("inf")
-            log_probs = log_probs.log_softmax(dim=1)
-            tokens = torch.multinomial(log_probs.exp(), 1)[:, 0]
-            log_prob += log_probs.gather(1, tokens[:, None])[:, 0] * going
+            shares = log_probs.exp()
+            shares[:, [PAD, START, UNKNOWN, *([] if position else [END])]] = 0
+            tokens = torch.multinomial(shares, 1)[:, 0]
+            log_prob += (log_probs.gather(1, tokens[:, None])[:, 0] - shares.sum(dim=1).log()) * going
             going = going & (tokens != END)
             drawn.append(tokens.where(going, PAD))
             if not bool(going.any()):
