@@ -48,9 +48,7 @@ def caption(members: list[Member], vocabulary, search: SearchConfig, batch: int 
     """Caption all pictures; the mean of the members' probabilities decides."""
 
     def joint_step(state: JointState, tokens: Tensor) -> tuple[Tensor, JointState, Tensor]:
-        found = [
-            step(member.weights, own, tokens) for member, own in zip(members, state.states, strict=True)
-        ]
+        found = [step(member.weights, own, tokens) for member, own in zip(members, state.states, strict=True)]
         log_probs = torch.stack([log_prob for log_prob, _, _ in found]).logsumexp(0) - math.log(len(found))
         return log_probs, JointState(tuple(new for _, new, _ in found)), found[0][2]
 

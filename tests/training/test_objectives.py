@@ -53,9 +53,10 @@ def test_the_reward_belongs_to_the_picture():
     assert wrong == pytest.approx(0, abs=0.3)
 
 
-def test_self_critical_steps_raise_the_reward(model, batch):
+@pytest.mark.parametrize("draw", ["beam", "sample"])
+def test_self_critical_steps_raise_the_reward(model, batch, draw):
     vocabulary = Vocabulary(WORDS)
-    train = TrainConfig(self_critical_samples=5)
+    train = TrainConfig(self_critical_samples=5, self_critical_draw=draw)
     config = Config(search=SearchConfig(beam=5, max_length=6), train=train)
     objective = SelfCritical(Rewards(CAPTIONS), vocabulary, config)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
@@ -71,11 +72,13 @@ def test_self_critical_steps_raise_the_reward(model, batch):
 
 
 def test_the_same_seed_draws_the_same_captions(model, batch):
-    config = Config(search=SearchConfig(beam=5, max_length=6))
+    train = TrainConfig(self_critical_draw="sample")
+    config = Config(search=SearchConfig(max_length=6), train=train)
     objective = SelfCritical(Rewards(CAPTIONS), Vocabulary(WORDS), config)
-    first, again = (objective(model.eval(), model, batch, 3) for _ in range(2))
+    first, again, other = (objective(model, model, batch, seed) for seed in (3, 3, 4))
     assert torch.equal(first.loss, again.loss)
     assert first.reward == again.reward
+    assert not torch.equal(first.loss, other.loss)
 
 
 def test_without_scheduled_sampling_the_decoder_reads_what_people_wrote(model, batch):
