@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from pycap.metrics.java import explain_missing_program, find_program
 from pycap.metrics.references import References
 
+PROGRAM = ("meteor", "meteor-1.5.jar")
 OPTIONS = ("-", "-", "-stdio", "-l", "en", "-norm")  # coco-caption's
 
 
 def explain_missing() -> str | None:
     """Return in one line why METEOR cannot be computed here, or None if it can."""
-    if shutil.which("java") is None:
-        return (
-            "METEOR needs Java, and no `java` is on the PATH (Debian: apt-get install default-jre-headless)"
-        )
-    if _find_program() is None:
-        return "METEOR needs the package pycocoevalcap: pip install 'pycap-caption[eval]'"
-    return None
+    return explain_missing_program("METEOR", *PROGRAM)
 
 
 def score_meteor(sentences: Sequence[str], references: References) -> tuple[float, list[float]] | None:
@@ -46,16 +39,9 @@ def score_meteor(sentences: Sequence[str], references: References) -> tuple[floa
     return None
 
 
-def _find_program() -> Path | None:
-    package = importlib.util.find_spec("pycocoevalcap")
-    folders = package.submodule_search_locations if package else None
-    programs = [Path(folder) / "meteor" / "meteor-1.5.jar" for folder in folders or ()]
-    return next((program for program in programs if program.is_file()), None)
-
-
 def _run(sentences: Sequence[str], references: References) -> tuple[float, list[float]]:
     """Ask the program for the statistics of each caption, then for their scores and the corpus score."""
-    program = _find_program()
+    program = find_program(*PROGRAM)
     command = ["java", "-Dfile.encoding=UTF-8", "-Xmx2G", "-jar", str(program), *OPTIONS]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"

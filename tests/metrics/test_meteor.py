@@ -40,7 +40,7 @@ def test_failing_java_is_said_in_one_line(monkeypatch, capsys, tmp_path: Path):
     java.write_text("#!/bin/sh\nread line\nexit 3\n")
     java.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("pycap.metrics.meteor._find_program", lambda: Path("meteor.jar"))
+    monkeypatch.setattr("pycap.metrics.meteor.find_program", lambda *parts: Path("meteor.jar"))
     assert (
         run_without_meteor(capsys) == "pycap: METEOR failed: java -jar meteor.jar ended early (exit code 3)"
     )
