@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
@@ -57,6 +57,21 @@ class Caption:
         return self.text
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A batch of pictures as the decoder sees them, to be searched as often as wanted.
+
+    Attributes:
+        problems: for each picture the reason why it could not be read, None for one that could.
+        features: encoder output of the readable ones, `(readable, regions, feature_dim)`; None if there are none.
+        encoder_attention: their `Caption.encoder_attention`, one each, or None.
+    """
+
+    problems: tuple[ImageError | None, ...]
+    features: torch.Tensor | None
+    encoder_attention: tuple[np.ndarray | None, ...]
+
+
 class Captioner:
     """Captions pictures with the weights of one checkpoint; safe to share between threads.
 
@@ -82,7 +97,7 @@ class Captioner:
             )
         self.checkpoint = checkpoint
         self.backend = backend
-        self._warm = False  # whether weights have been loaded and packed by a first call
+        self._warm: set[str] = set()  # what a first call has done: CNN loaded, decoder packed
         self._warming = threading.Lock()
 
     @classmethod
@@ -170,22 +185,58 @@ class Captioner:
         Raises:
             ValueError: a setting is out of range.
         """
+        chosen = self._choose(beam, n_best, max_length, length_penalty)
+        encoded = self.encode_each(images, batch_size=batch_size)
+        return (result for batch in encoded for result in self._search(batch, *chosen))
+
+    def encode_each(
+        self, images: Iterable[Any], *, batch_size: int = BATCH_SIZE, ahead: int = 1
+    ) -> Iterator[Encoded]:
+        """Read pictures and run CNN and encoder over them, to search each batch more than once.
+
+        Args:
+            images: as for `caption_each`.
+            batch_size: pictures encoded together.
+            ahead: batches of pictures read while the caller works on the batch before.
+
+        Returns:
+            An iterator with one Encoded for each batch, in order.
+
+        Raises:
+            ValueError: `batch_size` is below 1 or `ahead` below 0.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if ahead < 0:
+            raise ValueError(f"ahead must be at least 0, got {ahead}")
+        return self._stream(iter(images), batch_size, ahead)
+
+    def search_batch(
+        self,
+        encoded: Encoded,
+        *,
+        beam: int | None = None,
+        n_best: int = 1,
+        max_length: int | None = None,
+        length_penalty: float | None = None,
+    ) -> list[Caption | ImageError]:
+        """Caption a batch from `encode_each`; settings, results and errors as for `caption_each`."""
+        return self._search(encoded, *self._choose(beam, n_best, max_length, length_penalty))
+
+    def _choose(
+        self, beam: int | None, n_best: int, max_length: int | None, length_penalty: float | None
+    ) -> tuple[SearchConfig, int]:
+        """Return checked settings, the checkpoint's own in the place of None."""
         chosen = {"beam": beam, "max_length": max_length, "length_penalty": length_penalty}
         search = replace(self.search, **{name: value for name, value in chosen.items() if value is not None})
-        for name, value in (
-            ("beam", search.beam),
-            ("max_length", search.max_length),
-            ("batch_size", batch_size),
-        ):
+        for name, value in (("beam", search.beam), ("max_length", search.max_length)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if not 1 <= n_best <= search.beam:
             raise ValueError(f"n_best must be from 1 to beam={search.beam}, got {n_best}; widen the beam")
-        return self._stream(iter(images), search, n_best, batch_size)
+        return search, n_best
 
-    def _stream(
-        self, images: Iterator[Any], search: SearchConfig, n_best: int, batch_size: int
-    ) -> Iterator[Caption | ImageError]:
+    def _stream(self, images: Iterator[Any], batch_size: int, ahead: int) -> Iterator[Encoded]:
         readers = min(_MAX_READERS, batch_size, torch.get_num_threads())
         waiting: deque[Future[np.ndarray | ImageError]] = deque()
         pool = ThreadPoolExecutor(readers, thread_name_prefix="pycap-read")
@@ -193,12 +244,11 @@ class Captioner:
             while True:
                 for image in images:
                     waiting.append(pool.submit(self._read, image))
-                    if len(waiting) == 2 * batch_size:
+                    if len(waiting) == (1 + ahead) * batch_size:
                         break
                 if not waiting:
                     return
-                batch = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
-                yield from self._caption_batch(batch, search, n_best)
+                yield self._encode([waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -210,26 +260,42 @@ class Captioner:
         except ImageError as error:
             return error
 
-    def _caption_batch(
-        self, batch: list[np.ndarray | ImageError], search: SearchConfig, n_best: int
-    ) -> list[Caption | ImageError]:
-        """Put a Caption in the place of every picture of the batch."""
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        """Run a stage of the model on the wanted backend; the first time, which prepares weights, alone."""
+        with (
+            torch.inference_mode(),
+            nullcontext() if self.backend is None else library.use(self.backend),
+            nullcontext() if name in self._warm else self._warming,
+        ):
+            yield
+        self._warm.add(name)
+
+    def _encode(self, batch: list[np.ndarray | ImageError]) -> Encoded:
+        """Encode what could be read of a batch: pixels `(3, size, size)` each."""
+        problems = tuple(item if isinstance(item, ImageError) else None for item in batch)
         pixels = [item for item in batch if not isinstance(item, ImageError)]
         if not pixels:
-            return list(batch)
-        with nullcontext() if self._warm else self._warming:
-            captions = iter(self._run_model(np.stack(pixels), search, n_best))
-            self._warm = True
-        return [item if isinstance(item, ImageError) else next(captions) for item in batch]
+            return Encoded(problems, None, ())
+        model = self.checkpoint.model
+        with self._stage("encode"):
+            features, seen = model.encode(model.cnn(torch.from_numpy(np.stack(pixels))), with_attention=True)
+        if seen is None:
+            return Encoded(problems, features, (None,) * len(pixels))
+        looked = seen.mean(dim=1).float().cpu().numpy()  # (readable, regions, regions)
+        return Encoded(problems, features, tuple(each.copy() for each in looked))  # the batch's memory can go
 
-    def _run_model(self, pixels: np.ndarray, search: SearchConfig, n_best: int) -> list[Caption]:
-        """Encode and search one batch of pixels `(batch, 3, size, size)`."""
-        model, backend = self.checkpoint.model, self.backend
-        with torch.inference_mode(), nullcontext() if backend is None else library.use(backend):
-            features, seen = model.encode(model.cnn(torch.from_numpy(pixels)), with_attention=True)
-            result = BeamResult(*(part.cpu() for part in model.search(features, search, n_best)))
-        encoder = [None] * len(pixels) if seen is None else seen.mean(dim=1).float().cpu().numpy()
-        return [self._build_caption(result, image, encoder[image]) for image in range(len(pixels))]
+    def _search(self, encoded: Encoded, search: SearchConfig, n_best: int) -> list[Caption | ImageError]:
+        """Put a Caption in the place of every picture of the batch that could be read."""
+        if encoded.features is None:
+            return list(encoded.problems)
+        with self._stage("search"):
+            found = self.checkpoint.model.search(encoded.features, search, n_best)
+            result = BeamResult(*(part.cpu() for part in found))
+        captions = iter(
+            [self._build_caption(result, *numbered) for numbered in enumerate(encoded.encoder_attention)]
+        )
+        return [next(captions) if problem is None else problem for problem in encoded.problems]
 
     def _build_caption(self, result: BeamResult, image: int, encoder_attention: np.ndarray | None) -> Caption:
         vocabulary, grid = self.checkpoint.vocabulary, self.checkpoint.config.model.grid
@@ -251,7 +317,7 @@ class Captioner:
             words=tuple(vocabulary.words[token] for token in result.tokens[image, 0, :length].tolist()),
             attention=attention.reshape(length, grid, grid).copy(),  # the batch's memory can go
             n_best=tuple(sentences),
-            encoder_attention=None if encoder_attention is None else encoder_attention.copy(),
+            encoder_attention=encoder_attention,
         )
 
 

@@ -26,7 +26,7 @@ LAYERS = {
     "training": {"config", "text", "metrics", "ops", "cnn", "model", "data", "checkpoint"},
     "figure": {"config", "data"},
     "captioner": {"config", "text", "ops", "model", "data", "checkpoint"},
-    "evaluation": {"text", "captioner", "data", "metrics"},
+    "evaluation": {"text", "captioner", "data", "figure", "metrics"},
 }
 TOP = {"cli", "__init__", "__main__"}  # may import everything
 

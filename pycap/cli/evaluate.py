@@ -1,4 +1,4 @@
-"""`pycap evaluate`: scores of a checkpoint on a split, as coco-caption computes them."""
+"""`pycap evaluate`: scores of a checkpoint or of another system's captions, as coco-caption computes them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pycap import cli
-from pycap.cli.options import add_batch_option, add_data_options, add_model_options, add_search_options
+from pycap.cli.options import (
+    add_batch_option,
+    add_data_options,
+    add_model_options,
+    add_search_options,
+    positive_int,
+)
 
-SHOWN = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "meteor")
+if TYPE_CHECKING:
+    from pycap.captioner import Captioner
+    from pycap.data import CaptionDataset
+    from pycap.evaluation import Evaluation
+
+QUALITY = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "meteor", "spice")
+MODEL_OPTIONS = ("checkpoint", "device", "backend", "threads", "beam", "max_length", "length_penalty")
+MODEL_OPTIONS += ("batch_size", "captions", "picture")  # those that --results leaves nothing to do
+SUFFIXES = {"captions": (".json",), "sentences": (".csv", ".json"), "picture": (".png", ".svg")}
+SUFFIXES["report"] = (".html", ".htm")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="score a checkpoint on held-out pictures",
-        description="Caption every picture of a split and score the captions. The table goes to stderr, "
-        "--json to stdout.",
+        help="score a checkpoint or a results file on held-out pictures",
+        description="Caption every picture of a split and score the captions, or score the captions that another\n"
+        "system wrote. The table goes to stderr, --json to stdout. Of a sweep (--beam 1,3,5), --captions,\n"
+        "--sentences and --report show the beam with the best CIDEr.",
     )
     add_data_options(parser)
     parser.add_argument(
@@ -28,43 +45,173 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default="dev",
         help="which pictures (default: %(default)s)",
     )
-    add_batch_option(parser)
     parser.add_argument(
-        "--captions", type=Path, metavar="FILE", help="also write captions as COCO results JSON"
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help='score these captions, COCO results JSON: [{"image_id": ..., "caption": ...}, ...]; no model needed',
     )
+    add_batch_option(parser)
     parser.add_argument("--no-meteor", action="store_true", help="leave out METEOR, which starts Java")
+    parser.add_argument(
+        "--spice", action="store_true", help="also SPICE, which needs Java and Stanford CoreNLP"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    add_search_options(parser)
+    group = parser.add_argument_group("files to write")
+    group.add_argument(
+        "--captions", type=Path, metavar="FILE", help="the captions as COCO results JSON, for --results"
+    )
+    group.add_argument(
+        "--sentences",
+        type=Path,
+        metavar="FILE",
+        help="every caption with its own scores and references, worst first, .csv or .json",
+    )
+    group.add_argument(
+        "--picture", type=Path, metavar="FILE", help="quality and speed of a sweep by beam, .png or .svg"
+    )
+    group.add_argument(
+        "--report", type=Path, metavar="FILE", help="all of it as one page with pictures, .html"
+    )
+    group.add_argument(
+        "--report-pictures",
+        type=positive_int,
+        default=12,
+        metavar="N",
+        help="the best, median and worst N in the report (default: %(default)s)",
+    )
+    add_search_options(parser, sweep=True)
     add_model_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; return 0, or 1 if a picture could not be read."""
+    from pycap.data import load_dataset
+
+    check_options(args)
+    dataset = load_dataset(args.data, args.format)
+    if args.results:
+        captioner, evaluations = None, [score_results(args, dataset)]
+    else:
+        captioner, evaluations = score_model(args, dataset)
+    best = max(evaluations, key=lambda evaluation: evaluation.scores["cider"])
+    for line in best.failures:
+        cli.report(line)
+    print_table(evaluations)
+    write_files(args, dataset, captioner, evaluations, best)
+    if args.json:
+        print(json.dumps(describe(evaluations)))
+    return int(bool(best.failures))
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that do not fit together and files that cannot be written."""
+    if args.results:
+        given = [name for name in MODEL_OPTIONS if getattr(args, name) != args.parser.get_default(name)]
+        if given:
+            option = "--" + given[0].replace("_", "-")
+            raise cli.UsageError(
+                f"{option} is for captions that pycap makes; --results has its own: leave one out"
+            )
+    if args.picture and len(args.beam or ()) < 2:
+        raise cli.UsageError("--picture draws a sweep: give several beams, such as --beam 1,3,5,10")
+    for name, suffixes in SUFFIXES.items():
+        path = getattr(args, name)
+        if path is None:
+            continue
+        if not path.absolute().parent.is_dir():
+            raise cli.UsageError(f"--{name} {path}: its folder does not exist; make it first")
+        if path.is_dir():
+            raise cli.UsageError(f"--{name} {path}: is a folder; name a file")
+        if path.suffix.lower() not in suffixes and name != "captions":
+            raise cli.UsageError(f"--{name} {path}: end it in {' or '.join(suffixes)}")
+
+
+def score_results(args: argparse.Namespace, dataset: CaptionDataset) -> Evaluation:
+    """Score captions from a file."""
+    from pycap.evaluation import Corpus, read_results, select_examples
+
+    examples = select_examples(dataset, args.split)
+    captions = read_results(args.results, dataset, args.split, examples)
+    return Corpus(examples, args.split, not args.no_meteor, args.spice).score(captions)
+
+
+def score_model(args: argparse.Namespace, dataset: CaptionDataset) -> tuple[Captioner, list[Evaluation]]:
+    """Caption and score, once for each beam."""
     from tqdm import tqdm
 
     from pycap.captioner import Captioner
-    from pycap.data import load_dataset
-    from pycap.evaluation import evaluate
+    from pycap.evaluation import evaluate, sweep
 
-    if args.captions and not args.captions.absolute().parent.is_dir():
-        raise cli.UsageError(f"--captions {args.captions}: its folder does not exist; make it first")
-    dataset = load_dataset(args.data, args.format)
     captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads)
-    options = {name: getattr(args, name) for name in ("beam", "max_length", "length_penalty", "batch_size")}
-    with tqdm(
-        total=len(dataset.split(args.split)), desc="captioning", unit="picture", dynamic_ncols=True
-    ) as bar:
-        result = evaluate(captioner, dataset, args.split, not args.no_meteor, bar.update, **options)
-    for line in result.failures:
-        cli.report(line)
-    scores = result.scores
-    for name in SHOWN:
-        value = "not computed" if scores[name] is None else f"{scores[name]:.4f}"
-        print(f"{name:10} {value}", file=sys.stderr)
-    print(f"{scores['images']} pictures, {scores['captions_per_second']:.1f} a second", file=sys.stderr)
-    if args.json:
-        print(json.dumps(scores))
+    options = {name: getattr(args, name) for name in ("max_length", "length_penalty", "batch_size", "spice")}
+    options |= {"keep": args.report is not None, "meteor": not args.no_meteor}
+    total = len(dataset.split(args.split))
+    with tqdm(total=total, desc="captioning", unit="picture", dynamic_ncols=True, disable=None) as bar:
+        options["progress"] = bar.update
+        if len(args.beam or ()) > 1:
+            return captioner, sweep(captioner, dataset, args.split, args.beam, **options)
+        beam = args.beam[0] if args.beam else None
+        return captioner, [evaluate(captioner, dataset, args.split, beam=beam, **options)]
+
+
+def describe(evaluations: list[Evaluation]) -> dict:
+    """Return the JSON answer: the scores, or with several beams a list of them under "sweep"."""
+    if len(evaluations) == 1:
+        return evaluations[0].scores
+    shared = {name: evaluations[0].scores[name] for name in ("split", "images")}
+    rows = [evaluation.scores for evaluation in evaluations]
+    return shared | {
+        "sweep": [{name: value for name, value in row.items() if name not in shared} for row in rows]
+    }
+
+
+def print_table(evaluations: list[Evaluation]) -> None:
+    """Write scores to stderr: one a line, or one beam a line."""
+    first = evaluations[0].scores
+    if len(evaluations) == 1:
+        for name in QUALITY:
+            if first[name] is not None or name != "spice":
+                value = "not computed" if first[name] is None else f"{first[name]:.4f}"
+                print(f"{name:10} {value}", file=sys.stderr)
+        speed = first["captions_per_second"]
+        ending = "" if speed is None else f", {speed:.1f} a second"
+        print(
+            f"{first['images']} pictures, {first['mean_words']:.1f} words a caption{ending}", file=sys.stderr
+        )
+        return
+    shown = [name for name in QUALITY if first[name] is not None]
+    print("beam", *(f"{name:>7}" for name in shown), "  words  search/s  all/s", file=sys.stderr)
+    for row in (evaluation.scores for evaluation in evaluations):
+        cells = [f"{row['beam']:4}", *(f"{row[name]:7.4f}" for name in shown), f"{row['mean_words']:7.2f}"]
+        cells += [f"{row['searches_per_second']:9.1f}", f"{row['captions_per_second']:6.1f}"]
+        print(*cells, file=sys.stderr)
+    print(
+        f"{first['images']} pictures; search/s is captions a second of the search alone, all/s of reading the "
+        "picture, CNN, encoder and search",
+        file=sys.stderr,
+    )
+
+
+def write_files(
+    args: argparse.Namespace,
+    dataset: CaptionDataset,
+    captioner: Captioner | None,
+    evaluations: list[Evaluation],
+    best: Evaluation,
+) -> None:
+    """Write the files that were asked for, each whole or not at all."""
+    from pycap.cli.sidecar import write_atomically
+    from pycap.evaluation import format_results, format_sentences, list_sentences
+
     if args.captions:
-        rows = [{"image_id": name, "caption": text} for name, text in result.captions.items()]
-        args.captions.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return int(bool(result.failures))
+        write_atomically(args.captions, format_results(best.captions).encode())
+    if args.sentences:
+        suffix = args.sentences.suffix.lower()
+        write_atomically(args.sentences, format_sentences(list_sentences(best), suffix))
+    if args.picture:
+        from pycap.evaluation.picture import draw_sweep
+
+        title = f"{dataset.name} {args.split}, {best.scores['images']} pictures"
+        rows = [evaluation.scores for evaluation in evaluations]
+        write_atomically(args.picture, draw_sweep(rows, title, args.picture.suffix.lower()))

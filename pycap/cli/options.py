@@ -15,6 +15,14 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def beam_list(text: str) -> tuple[int, ...]:
+    """Read an option's value that must be whole numbers from 1, all different, with commas between."""
+    beams = tuple(map(positive_int, text.split(",")))
+    if len(set(beams)) < len(beams):
+        raise argparse.ArgumentTypeError(f"expected different numbers, got {text!r}")
+    return beams
+
+
 def non_negative_float(text: str) -> float:
     """Read an option's value that must be a finite number from 0."""
     try:
@@ -65,11 +73,19 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--beam`, `--max-length` and `--length-penalty`; None stands for the checkpoint's own setting."""
+def add_search_options(parser: argparse.ArgumentParser, sweep: bool = False) -> None:
+    """Add `--beam`, `--max-length` and `--length-penalty`; None stands for the checkpoint's own setting.
+
+    With `sweep`, `--beam` takes several numbers and its value is a tuple.
+    """
     group = parser.add_argument_group("search")
     group.add_argument(
-        "--beam", type=positive_int, metavar="N", help=_shipped("sentences kept alive; 1 is greedy", "beam")
+        "--beam",
+        type=beam_list if sweep else positive_int,
+        metavar="N[,N...]" if sweep else "N",
+        help=_shipped(
+            "sentences kept alive; 1 is greedy" + ("; several are compared" if sweep else ""), "beam"
+        ),
     )
     group.add_argument(
         "--max-length", type=positive_int, metavar="N", help=_shipped("words at most", "max_length")

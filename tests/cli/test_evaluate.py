@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
+from PIL import Image
 from tiny import draw_picture
 
 from pycap import cli
 from pycap.data import load_dataset
 from pycap.evaluation import evaluate
 
-KEYS = [
-    "split",
-    "images",
-    "bleu_1",
-    "bleu_2",
-    "bleu_3",
-    "bleu_4",
-    "rouge_l",
-    "cider",
-    "meteor",
-    "captions_per_second",
-]
+QUALITY = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"]
+KEYS = ["split", "images", "beam", *QUALITY, "meteor", "spice"]
+KEYS += ["mean_words", "searches_per_second", "captions_per_second"]
 
 
 @pytest.fixture
@@ -48,15 +41,28 @@ def options(folder, checkpoint) -> list:
     return ["evaluate", "--data", folder, "--format", "folder", "--checkpoint", checkpoint, "--no-meteor"]
 
 
+def words_for_results(folder) -> list:
+    return ["evaluate", "--data", folder, "--format", "folder", "--no-meteor"]
+
+
+def refuse(capsys, *words) -> str:
+    """Run a command that is wrong usage; return what it says."""
+    with pytest.raises(SystemExit) as stopped:
+        run(capsys, *words)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
 def test_json_has_the_promised_keys_on_the_scale_of_coco_caption(folder, tiny_checkpoint, tiny_cnn, capsys):
     code, out, err = run(capsys, *options(folder, tiny_checkpoint), "--split", "dev", "--beam", 3, "--json")
     assert code == 0
     scores = json.loads(out)
     assert list(scores) == KEYS
-    assert (scores["split"], scores["images"], scores["meteor"]) == ("dev", 4, None)
-    assert all(0 <= scores[name] <= 1 for name in KEYS[2:7])
+    assert [scores[name] for name in ("split", "images", "beam")] == ["dev", 4, 3]
+    assert scores["meteor"] is scores["spice"] is None
+    assert all(0 <= scores[name] <= 1 for name in QUALITY[:5])
     assert 0 <= scores["cider"] <= 10
-    assert scores["captions_per_second"] > 0
+    assert scores["searches_per_second"] > scores["captions_per_second"] > 0
     assert "bleu_4" in err
 
 
@@ -86,11 +92,103 @@ def test_a_split_that_is_not_there_is_one_line(folder, tiny_checkpoint, capsys):
     assert "no pictures in split 'test'" in err
 
 
-def test_results_in_a_missing_folder_are_refused_before_any_work(folder, tiny_checkpoint, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        run(capsys, *options(folder, tiny_checkpoint), "--captions", folder / "no" / "results.json")
-    assert stopped.value.code == 2
-    assert "its folder does not exist" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["captions", "sentences", "picture", "report"])
+def test_files_in_a_missing_folder_are_refused_before_any_work(folder, tiny_checkpoint, capsys, option):
+    path = folder / "no" / f"file.{dict(picture='png', report='html').get(option, 'json')}"
+    words = [*options(folder, tiny_checkpoint), "--beam", "1,2", f"--{option}", path]
+    assert f"--{option} {path}: its folder does not exist; make it first" in refuse(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sentences", "here.txt"], "--sentences here.txt: end it in .csv or .json"),
+        (["--report", "here.pdf"], "--report here.pdf: end it in .html or .htm"),
+        (["--picture", "here.png"], "--picture draws a sweep: give several beams, such as --beam 1,3,5,10"),
+        (["--beam", "3,1,3"], "expected different numbers, got '3,1,3'"),
+        (["--beam", "3,"], "expected a whole number from 1, got ''"),
+        (["--results", "r.json", "--beam", "3"], "--beam is for captions that pycap makes"),
+        (
+            ["--results", "r.json", "--length-penalty", "0"],
+            "--length-penalty is for captions that pycap makes",
+        ),
+        (["--results", "r.json", "--checkpoint", "c"], "--checkpoint is for captions that pycap makes"),
+        (["--results", "r.json", "--captions", "c.json"], "--captions is for captions that pycap makes"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(folder, capsys, words, message):
+    assert message in refuse(capsys, "evaluate", "--data", folder, "--format", "folder", *words)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(folder, tiny_checkpoint, capsys):
+    words = [*options(folder, tiny_checkpoint), "--captions", folder]
+    assert f"--captions {folder}: is a folder; name a file" in refuse(capsys, *words)
+
+
+def test_a_results_file_scores_as_the_model_that_wrote_it(folder, tiny_checkpoint, tiny_cnn, capsys):
+    results = folder / "results.json"
+    _, out, _ = run(capsys, *options(folder, tiny_checkpoint), "--captions", results, "--json")
+    expected = json.loads(out)
+    code, out, err = run(capsys, *words_for_results(folder), "--results", results, "--json")
+    scores = json.loads(out)
+    assert code == 0
+    assert [scores[name] for name in KEYS[3:]][:9] == [expected[name] for name in KEYS[3:]][:9]
+    assert scores["beam"] is scores["searches_per_second"] is scores["captions_per_second"] is None
+    assert "a second" not in err
+
+
+def test_a_wrong_results_file_is_one_line(folder, capsys):
+    results = folder / "results.json"
+    results.write_text("captions")
+    code, out, err = run(capsys, *words_for_results(folder), "--results", results)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"pycap: {results}: not JSON (line 1")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_sweep_has_a_row_for_each_beam_and_a_picture(folder, tiny_checkpoint, tiny_cnn, capsys):
+    picture, captions = folder / "sweep.png", folder / "best.json"
+    words = ["--beam", "1,3,2", "--picture", picture, "--captions", captions, "--json"]
+    code, out, err = run(capsys, *options(folder, tiny_checkpoint), *words)
+    assert code == 0
+    scores = json.loads(out)
+    assert list(scores) == ["split", "images", "sweep"]
+    assert [row["beam"] for row in scores["sweep"]] == [1, 3, 2]
+    assert list(scores["sweep"][0]) == KEYS[2:]
+    table = [line.split()[0] for line in err.splitlines()]
+    assert table[:4] == ["beam", "1", "3", "2"]
+    with Image.open(picture) as image:
+        assert image.format == "PNG"
+    _, out, _ = run(capsys, *words_for_results(folder), "--results", captions, "--json")
+    best = max(scores["sweep"], key=lambda row: row["cider"])
+    assert json.loads(out)["cider"] == best["cider"]
+
+
+def test_every_beam_of_a_sweep_scores_as_if_it_ran_alone(folder, tiny_checkpoint, tiny_cnn, capsys):
+    words = [*options(folder, tiny_checkpoint), "--max-length", 5, "--json"]
+    _, out, _ = run(capsys, *words, "--beam", "1,4")
+    for row in json.loads(out)["sweep"]:
+        _, alone, _ = run(capsys, *words, "--beam", row["beam"])
+        expected = json.loads(alone)
+        assert [row[name] for name in QUALITY] == [expected[name] for name in QUALITY]
+        assert row["mean_words"] == expected["mean_words"] <= 5
+
+
+def test_sentences_are_listed_worst_first(folder, tiny_checkpoint, tiny_cnn, capsys):
+    path = folder / "sentences.csv"
+    code, _, _ = run(capsys, *options(folder, tiny_checkpoint), "--sentences", path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    assert code == 0
+    assert len(rows) == 4
+    ciders = [float(row["cider"]) for row in rows]
+    assert ciders == sorted(ciders)
+    assert {row["reference_1"] for row in rows} == {f"a red dog runs {number}" for number in range(2, 6)}
+
+
+def test_no_progress_bar_where_nobody_watches(folder, tiny_checkpoint, tiny_cnn, capsys):
+    _, _, err = run(capsys, *options(folder, tiny_checkpoint))
+    assert "captioning" not in err
+    assert "\r" not in err
 
 
 def test_check_reports_problems_and_its_exit_code_says_if_pictures_are_lost(folder, capsys):
