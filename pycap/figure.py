@@ -42,8 +42,8 @@ class Attended(Protocol):
 
 
 @dataclass(frozen=True)
-class _Tile:
-    """One square of the figure with the line below it."""
+class Tile:
+    """One square of the figure with the line below it: a word, and the share of the strongest region."""
 
     picture: Image.Image
     word: str
@@ -105,25 +105,20 @@ def draw_attention(
     Raises:
         ValueError: words and maps differ in number.
     """
-    words, maps = caption.words, np.asarray(caption.attention, dtype=np.float64)
-    if maps.ndim != 3 or len(words) != len(maps):
-        raise ValueError(f"attention must be (words={len(words)}, rows, cols), got {maps.shape}")
     title, font = _wrap(caption.text, WIDTH - 2 * MARGIN)
-    layout = _Layout.fit(len(words), MARGIN + len(title) * (font.size + 12) + 58)
-    side = (layout.tile, layout.tile)
-    square = image.crop(crop_box(*image.size)).resize(side, Image.Resampling.LANCZOS, reducing_gap=3)
-    looks = _draw_encoder(square, caption, maps, layout.columns)
+    layout = _Layout.fit(len(caption.words), MARGIN + len(title) * (font.size + 12) + 58)
+    tiles, looks = draw_tiles(image, caption, layout.tile, layout.columns)
     low = layout.corner(layout.rows, 0)[1] + 64  # top of the encoder's row
     page = Image.new("RGB", (WIDTH, (low + layout.tile + LABEL if looks else low - 64 - GAP) + MARGIN), PAPER)
-    draw, ramp = ImageDraw.Draw(page), _build_ramp(DECODER_RAMP)
+    draw = ImageDraw.Draw(page)
     for line, text in enumerate(title):
         draw.text((MARGIN, MARGIN - 8 + line * (font.size + 12)), text, INK, font)
     note = "where it looked for each word, and the share of the strongest region"
-    _draw_heading(page, layout.top - 22, "Decoder", note, ramp)
+    _draw_heading(page, layout.top - 22, "Decoder", note, _build_ramp(DECODER_RAMP))
     hero = _draw_hero(image, HERO * (layout.tile + GAP) - GAP)
     page.paste(hero, layout.corner(0, 0), _round_corners(hero.size))
-    for word, grid, place in zip(words, maps, layout.places(), strict=False):
-        _place(page, _Tile(_glow(square, grid, ramp), word, f"{grid.max():.0%}"), *place)
+    for tile, place in zip(tiles, layout.places(), strict=False):
+        _place(page, tile, *place)
     if looks:
         note = "where a region that mattered for the word, the square, looked in turn"
         _draw_heading(page, low - 22, "Encoder", note, _build_ramp(ENCODER_RAMP))
@@ -132,6 +127,34 @@ def draw_attention(
     if path is not None:
         page.save(path)
     return page
+
+
+def draw_tiles(image: Image.Image, caption: Attended, side: int, looks: int) -> tuple[list[Tile], list[Tile]]:
+    """Draw the squares of which `draw_attention` makes its figure.
+
+    Args:
+        image: the captioned picture, RGB and upright.
+        caption: its Caption.
+        side: of a square in pixels.
+        looks: squares of encoder attention at most.
+
+    Returns:
+        a tile for each word, and tiles of encoder attention (none if the model has no such attention).
+
+    Raises:
+        ValueError: words and maps differ in number.
+    """
+    words, maps = caption.words, np.asarray(caption.attention, dtype=np.float64)
+    if maps.ndim != 3 or len(words) != len(maps):
+        raise ValueError(f"attention must be (words={len(words)}, rows, cols), got {maps.shape}")
+    box = crop_box(*image.size)
+    square = image.crop(box).resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
+    ramp = _build_ramp(DECODER_RAMP)
+    tiles = [
+        Tile(_glow(square, grid, ramp), word, f"{grid.max():.0%}")
+        for word, grid in zip(words, maps, strict=True)
+    ]
+    return tiles, _draw_encoder(square, caption, maps, looks)
 
 
 def _choose_regions(words: tuple[str, ...], maps: np.ndarray, count: int) -> list[tuple[int, int]]:
@@ -163,7 +186,7 @@ def _choose_regions(words: tuple[str, ...], maps: np.ndarray, count: int) -> lis
     return sorted(chosen.items())
 
 
-def _draw_encoder(square: Image.Image, caption: Attended, maps: np.ndarray, count: int) -> list[_Tile]:
+def _draw_encoder(square: Image.Image, caption: Attended, maps: np.ndarray, count: int) -> list[Tile]:
     """Return `count` tiles of encoder attention or fewer; none if the model has no such attention."""
     if caption.encoder_attention is None:
         return []
@@ -174,8 +197,8 @@ def _draw_encoder(square: Image.Image, caption: Attended, maps: np.ndarray, coun
         picture = _glow(square, looked, ramp)
         row, col = divmod(region, cols)
         box = (col * side // cols, row * side // rows, (col + 1) * side // cols, (row + 1) * side // rows)
-        ImageDraw.Draw(picture).rounded_rectangle(box, 4, outline="white", width=3)
-        tiles.append(_Tile(picture, caption.words[word], f"{looked.max():.0%}"))
+        ImageDraw.Draw(picture).rounded_rectangle(box, 4, outline="white", width=min(3, 1 + side // 100))
+        tiles.append(Tile(picture, caption.words[word], f"{looked.max():.0%}"))
     return tiles
 
 
@@ -237,7 +260,7 @@ def _round_corners(size: tuple[int, int], radius: int = 12) -> Image.Image:
     return large.resize(size, Image.Resampling.BOX)
 
 
-def _place(page: Image.Image, tile: _Tile, left: int, top: int) -> None:
+def _place(page: Image.Image, tile: Tile, left: int, top: int) -> None:
     page.paste(tile.picture, (left, top), _round_corners(tile.picture.size))
     draw, small, side = ImageDraw.Draw(page), ImageFont.load_default(17), tile.picture.width
     base = top + side + 29
