@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -54,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     the environment shows where it was raised.
     """
     _escape_unprintable()
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = build_parser().parse_args(words)
+    args.command = shlex.join(["pycap", *words])  # for what a command writes about itself
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: report(str(message))
         try:

@@ -215,3 +215,45 @@ def write_files(
         title = f"{dataset.name} {args.split}, {best.scores['images']} pictures"
         rows = [evaluation.scores for evaluation in evaluations]
         write_atomically(args.picture, draw_sweep(rows, title, args.picture.suffix.lower()))
+    if args.report:
+        write_atomically(args.report, build_page(args, dataset, captioner, evaluations, best))
+
+
+def build_page(
+    args: argparse.Namespace,
+    dataset: CaptionDataset,
+    captioner: Captioner | None,
+    evaluations: list[Evaluation],
+    best: Evaluation,
+) -> bytes:
+    """Return the report."""
+    from datetime import datetime
+
+    from pycap.evaluation import Subject, build_report
+
+    system, settings, vocabulary = (args.results.name if args.results else "shipped checkpoint"), {}, None
+    if captioner is not None:
+        import torch
+
+        search, vocabulary = captioner.search, captioner.checkpoint.vocabulary
+        system = str(args.checkpoint or system)
+        settings = {"beam": best.scores["beam"]}
+        for name in ("max_length", "length_penalty"):
+            given = getattr(args, name)
+            settings[name.replace("_", " ")] = getattr(search, name) if given is None else given
+        settings |= {"batch": args.batch_size, "device": args.device, "threads": torch.get_num_threads()}
+        settings["captions a second"] = f"{best.scores['captions_per_second']:.1f}"
+    training = []
+    if args.split != "train" and dataset.splits.get("train"):
+        training = [caption for example in dataset.split("train") for caption in example.captions]
+    subject = Subject(
+        system,
+        dataset.name,
+        settings,
+        args.command,
+        datetime.now().astimezone(),
+        vocabulary,
+        training,
+    )
+    rows = [evaluation.scores for evaluation in evaluations]
+    return build_report(best, subject, rows, args.report_pictures).encode("utf-8", "replace")

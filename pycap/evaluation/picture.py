@@ -7,17 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SUFFIXES = (".png", ".svg")
-PANELS = (  # title, what is drawn: score, colour, label
-    ("CIDEr", [("cider", "#c2410c", None)]),
-    ("BLEU-4", [("bleu_4", "#15803d", None)]),
-    (
-        "captions a second",
-        [
-            ("searches_per_second", "#1d4ed8", "search alone"),
-            ("captions_per_second", "#7c93c4", "reading, encoding and search"),
-        ],
-    ),
-)
+PANELS = {  # score -> title, colour, decimals
+    "cider": ("CIDEr", "#c2410c", 3),
+    "bleu_4": ("BLEU-4", "#15803d", 3),
+    "searches_per_second": ("searches a second", "#1d4ed8", 0),
+    "captions_per_second": ("captions a second, with reading and encoding", "#1d4ed8", 1),
+}
 
 
 def draw_sweep(rows: Sequence[Mapping[str, Any]], title: str, suffix: str = ".png") -> bytes:
@@ -35,37 +30,32 @@ def draw_sweep(rows: Sequence[Mapping[str, Any]], title: str, suffix: str = ".pn
         ValueError: another suffix.
     """
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     if suffix not in SUFFIXES:
         raise ValueError(f"suffix must be {' or '.join(SUFFIXES)}, got {suffix!r}")
     rows = sorted(rows, key=lambda row: row["beam"])
     places = range(len(rows))
-    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    figure = Figure(figsize=(13, 3.3), layout="constrained")
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-    for axes, (name, series) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-        for score, colour, label in series:
-            values = [row[score] for row in rows]
-            axes.plot(places, values, color=colour, marker="o", markersize=4.5, linewidth=1.8, label=label)
-            for place, value in zip(places, values, strict=True):
-                text = f"{value:.3f}" if len(series) == 1 else f"{value:.0f}"
-                axes.annotate(
-                    text,
-                    (place, value),
-                    (0, 7),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=8,
-                    color=colour,
-                )
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for axes, (score, (name, colour, digits)) in zip(
+        figure.subplots(1, len(PANELS)), PANELS.items(), strict=True
+    ):
+        values = [row[score] for row in rows]
+        axes.plot(places, values, color=colour, marker="o", markersize=4.5, linewidth=1.8)
+        for point in zip(places, values, strict=True):
+            text = f"{point[1]:.{digits}f}"
+            where = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(text, point, **where, fontsize=8.5, path_effects=halo)
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_xticks(list(places), [str(row["beam"]) for row in rows])
         axes.set_xlabel("beam")
-        axes.margins(x=0.12, y=0.22)
+        axes.margins(x=0.15, y=0.25)
+        if digits < 3:  # speed
+            axes.set_ylim(0, max(values) * 1.2)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.25)
-        if len(series) > 1:
-            axes.set_ylim(0, max(row[score] for row in rows for score, *_ in series) * 1.25)
-            axes.legend(frameon=False, fontsize=8)
     file = io.BytesIO()
     figure.savefig(file, dpi=150, format=suffix[1:])
     return file.getvalue()

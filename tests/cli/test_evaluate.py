@@ -185,6 +185,33 @@ def test_sentences_are_listed_worst_first(folder, tiny_checkpoint, tiny_cnn, cap
     assert {row["reference_1"] for row in rows} == {f"a red dog runs {number}" for number in range(2, 6)}
 
 
+@pytest.mark.parametrize("beams", ["2", "1,2"])
+def test_a_report_is_one_page_that_names_its_command(folder, tiny_checkpoint, tiny_cnn, capsys, beams):
+    path = folder / "out.html"
+    words = [*options(folder, tiny_checkpoint), "--beam", beams, "--report", path, "--report-pictures", 1]
+    code, _, _ = run(capsys, *words)
+    page = path.read_text(encoding="utf-8")
+    assert code == 0
+    assert f"--beam {beams} --report {path}" in page
+    assert ("beam with the best CIDEr" in page) == ("," in beams)
+    assert "Where the decoder looked for" in page
+    assert "word for word a training caption" in page
+    assert page.count("<article") == 3
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_a_report_of_a_results_file_has_no_attention_and_escapes_its_captions(folder, capsys):
+    results, path = folder / "other.json", folder / "out.html"
+    rows = [{"image_id": str(number), "caption": "<b>a dog \ud800"} for number in range(2, 6)]
+    results.write_text(json.dumps(rows))
+    code, _, err = run(capsys, *words_for_results(folder), "--results", results, "--report", path)
+    page = path.read_text(encoding="utf-8")
+    assert code == 0, err
+    assert "other.json on" in page
+    assert "<b>" not in page
+    assert "Where the decoder looked" not in page
+
+
 def test_no_progress_bar_where_nobody_watches(folder, tiny_checkpoint, tiny_cnn, capsys):
     _, _, err = run(capsys, *options(folder, tiny_checkpoint))
     assert "captioning" not in err
