@@ -180,9 +180,10 @@ def print_table(evaluations: list[Evaluation]) -> None:
             f"{first['images']} pictures, {first['mean_words']:.1f} words a caption{ending}", file=sys.stderr
         )
         return
-    shown = [name for name in QUALITY if first[name] is not None]
+    rows = [evaluation.scores for evaluation in evaluations]
+    shown = [name for name in QUALITY if all(row[name] is not None for row in rows)]
     print("beam", *(f"{name:>7}" for name in shown), "  words  search/s  all/s", file=sys.stderr)
-    for row in (evaluation.scores for evaluation in evaluations):
+    for row in rows:
         cells = [f"{row['beam']:4}", *(f"{row[name]:7.4f}" for name in shown), f"{row['mean_words']:7.2f}"]
         cells += [f"{row['searches_per_second']:9.1f}", f"{row['captions_per_second']:6.1f}"]
         print(*cells, file=sys.stderr)

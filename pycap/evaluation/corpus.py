@@ -68,11 +68,13 @@ class Corpus:
     Args:
         examples: pictures with references, from `select_examples`.
         split: what the scores call it.
-        meteor, spice: compute these too; they need Java (None in the scores without it).
+        meteor, spice: compute these too. They need Java; where one cannot be computed, its score is None, and
+            after one line on stderr it is not tried again.
     """
 
     def __init__(self, examples: Sequence[Example], split: str, meteor: bool = True, spice: bool = False):
-        self.examples, self.split, self.meteor, self.spice = tuple(examples), split, meteor, spice
+        self.examples, self.split = tuple(examples), split
+        self._meteor, self._spice = meteor, spice
         self._references = References({example.id: example.captions for example in examples})
 
     def score(self, captions: Mapping[PictureId, str], **more: Any) -> Evaluation:
@@ -85,7 +87,8 @@ class Corpus:
         Raises:
             ValueError: the pictures are not those of the corpus.
         """
-        scores, sentences = score_both(captions, self._references, self.meteor, self.spice)
+        scores, sentences = score_both(captions, self._references, self._meteor, self._spice)
+        self._meteor, self._spice = scores["meteor"] is not None, scores["spice"] is not None
         words = sum(len(tokenize(caption)) for caption in captions.values())
         row = {"split": self.split, "images": len(captions), "beam": more.get("beam"), **scores}
         row["mean_words"] = words / len(captions)

@@ -84,7 +84,7 @@ def draw_sweep_section(rows: Sequence[Mapping[str, Any]]) -> str:
     for key, (title, digits) in SWEPT.items():
         says = f"{title} by beam: " + ", ".join(f"{row['beam']}: {row[key]:.{digits}f}" for row in rows)
         charts += _panel(title, draw_line(rows, key, "beam", says, digits))
-    shown = [name for name in NAMES if rows[0][name] is not None]
+    shown = [name for name in NAMES if all(row[name] is not None for row in rows)]
     head = "".join(f'<th scope="col">{NAMES[name]}</th>' for name in shown)
     best = max(row["cider"] for row in rows)
     body = "".join(
@@ -177,7 +177,7 @@ def describe_speech(evaluation: Evaluation, vocabulary: Vocabulary | None, train
         f'<th scope="col">first reference</th></tr></thead><tbody>{body}</tbody></table>'
         f'<p class="foot">All {written.captions:,} references together use {len(written.words):,} different words.'
         f"{known}</p></div><div>{_draw_words(said.words, written.words)}</div></div>"
-        "<h3>Never said, however often people say it</h3>"
+        "<h3>Never said, though people say it often</h3>"
         f'<p class="chips">{"".join(_chip(*word) for word in unsaid) or "nothing"}</p>'
         '<p class="foot">With the number of uses in the references'
         + ("; struck through: not in the vocabulary." if not all(can for *_, can in unsaid) else ".")

@@ -81,3 +81,10 @@ def test_a_split_of_unreadable_pictures_is_one_line(captioner, dataset):
         example.image.unlink()
     with pytest.raises(ValueError, match=r"no picture of split 'dev' could be read; first: .*0\.png"):
         evaluate(captioner, dataset, "dev", meteor=False)
+
+
+def test_missing_java_is_said_once_in_a_sweep(captioner, dataset, monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    found = sweep(captioner, dataset, "dev", [1, 2, 3], spice=True)
+    assert [evaluation.scores["meteor"] for evaluation in found] == [None] * 3
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["METEOR", "SPICE"]
