@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -29,7 +29,7 @@ def draw_histogram(
         axis: what is counted.
         says: the chart in words, for those who cannot see it.
         median: marked, if given.
-        digits: decimals of the numbers along the axis.
+        digits: decimals of the numbers along the axis; with 0, bins are around whole numbers.
 
     Returns:
         an `<svg>` element.
@@ -40,10 +40,11 @@ def draw_histogram(
     across, up = _scale(edges[0], edges[-1]), _scale_up(0, high)
     parts = [_level(up(value), f"{value:.0%}") for value in np.arange(0, high + step / 2, step)]
     (_, values), *others = bars.items()
-    fine = digits and 2
     for value, low, above in zip(values, edges, edges[1:], strict=False):
         left, width = across(low) + 0.75, across(above) - across(low) - 1.5
-        title = f"{low:.{fine}f} to {above:.{fine}f}: {value:.1%}"
+        title = (
+            f"{low:.2f} to {above:.2f}: {value:.1%}" if digits else f"{(low + above) / 2:.0f}: {value:.1%}"
+        )
         parts.append(
             f'<rect class="bar" x="{left:.1f}" y="{up(value):.1f}" width="{max(width, 0.5):.1f}" '
             f'height="{up(0) - up(value):.1f}"><title>{escape(title)}</title></rect>'
@@ -87,7 +88,8 @@ def draw_line(rows: Sequence[Mapping[str, Any]], key: str, along: str, says: str
     high = max(values) + (room / 3 if digits == 3 else max(values) / 5 or 1.0)
     up, across = _scale_up(low, high), _scale(-0.5, len(rows) - 0.5)
     step = _choose_step(high - low, 4)
-    decimals = max(0, -int(np.floor(np.log10(step) + 1e-9)) + (f"{step:e}"[2] != "0"))
+    halves = f"{step:e}".startswith("2.5")
+    decimals = max(0, halves - int(np.floor(np.log10(step) + 1e-9)))
     levels = np.arange(np.ceil(low / step) * step, high + step / 100, step)
     parts = [_level(up(value), f"{value:.{decimals}f}") for value in levels]
     points = [(across(place), up(value)) for place, value in enumerate(values)]
@@ -114,11 +116,11 @@ def _choose_step(span: float, most: int) -> float:
     return float(size * next(factor for factor in TICKS if factor * size >= rough * 0.999))
 
 
-def _scale(low: float, high: float) -> Any:
+def _scale(low: float, high: float) -> Callable[[float], float]:
     return lambda value: LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
 
-def _scale_up(low: float, high: float) -> Any:
+def _scale_up(low: float, high: float) -> Callable[[float], float]:
     return lambda value: HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
 

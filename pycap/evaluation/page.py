@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -123,8 +123,6 @@ def _compare_people(evaluation: Evaluation) -> Mapping[str, Any] | None:
     examples = evaluation.examples
     if any(len(example.captions) < 2 for example in examples):
         return None
-    others = [
-        type(example)(example.image, example.captions[1:], example.split, example.id) for example in examples
-    ]
+    others = [replace(example, captions=example.captions[1:]) for example in examples]
     corpus = Corpus(others, evaluation.scores["split"], meteor=False)
     return corpus.score({example.id: example.captions[0] for example in examples}).scores

@@ -37,8 +37,8 @@ def read_results(
         id in the data set -> caption, in the order of `examples`.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: one line: not JSON, of another structure, ids that are unknown, given twice or missing.
+        ValueError: one line: the file cannot be read, is not JSON or of another structure, or ids are
+            unknown, given twice or missing.
     """
     rows = _read_rows(Path(path))
     pictures = dataset.split(split)
@@ -92,6 +92,8 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the entries of a results file, every one checked."""
     try:
         rows = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (ValueError, RecursionError) as error:
         place = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
         raise ValueError(

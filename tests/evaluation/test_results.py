@@ -92,3 +92,10 @@ def test_mistakes_are_one_line_that_names_the_file(path, rows, message):
         read(path, rows)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_one_line(path):
+    with pytest.raises(
+        ValueError, match=r"results\.json: cannot be read \(No such file .*\); check the path"
+    ):
+        read_results(path, DATASET, "dev", select_examples(DATASET, "dev"))
