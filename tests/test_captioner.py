@@ -75,6 +75,35 @@ def test_a_list_gives_what_its_pictures_give_alone(captioner, batch_size):
         assert_same(caption, captioner(picture, beam=4, n_best=2))
 
 
+def test_an_encoded_batch_can_be_searched_again_and_again(captioner, tmp_path):
+    pictures = [draw_picture(0), tmp_path / "absent.jpg", draw_picture(1), draw_picture(2)]
+    batches = list(captioner.encode_each(pictures, batch_size=2, ahead=0))
+    assert [len(batch.problems) for batch in batches] == [2, 2]
+    for beam in (1, 3, 1):
+        found = [result for batch in batches for result in captioner.search_batch(batch, beam=beam)]
+        assert isinstance(found[1], ImageError)
+        for place in (0, 2, 3):
+            assert_same(found[place], captioner(pictures[place], beam=beam))
+
+
+def test_a_batch_without_a_readable_picture_gives_its_problems(captioner, tmp_path):
+    (batch,) = captioner.encode_each([tmp_path / "absent.jpg"])
+    assert batch.features is None
+    assert captioner.search_batch(batch) == list(batch.problems)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"ahead": -1}, "ahead must be at least 0, got -1"),
+    ],
+)
+def test_wrong_settings_of_encoding_are_refused_at_once(captioner, settings, message):
+    with pytest.raises(ValueError, match=message):
+        captioner.encode_each([], **settings)
+
+
 def test_an_empty_list_gives_an_empty_list(captioner):
     assert captioner([]) == []
 
