@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from tiny import MeanColours, save_checkpoint
 
 from pycap.captioner import Captioner
 from pycap.ops import library
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+settings.register_profile("pycap", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("pycap")
 torch.set_num_threads(1)  # the tests are small: more threads cost more than they bring
 
 

@@ -83,9 +83,9 @@ def draw_line(rows: Sequence[Mapping[str, Any]], key: str, along: str, says: str
         an `<svg>` element; the vertical axis begins at 0 unless `digits` is 3, then near the smallest value.
     """
     values = [row[key] for row in rows]
-    room = (max(values) - min(values)) or max(values) or 1.0
+    room = max(max(values) - min(values), max(values) / 1000, 1e-6)  # also where all are the same, or 0
     low = max(0.0, min(values) - room / 3) if digits == 3 else 0.0
-    high = max(values) + (room / 3 if digits == 3 else max(values) / 5 or 1.0)
+    high = max(values) + (room / 3 if digits == 3 else max(max(values) / 5, 1e-6))
     up, across = _scale_up(low, high), _scale(-0.5, len(rows) - 0.5)
     step = _choose_step(high - low, 4)
     halves = f"{step:e}".startswith("2.5")

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pycap.evaluation.charts import (
@@ -40,6 +40,9 @@ def test_bars_are_as_high_as_their_shares():
     assert middle == pytest.approx(LEFT + (WIDTH - LEFT - RIGHT) / 2, abs=0.1)  # the median, halfway
 
 
+@example([0.0], 3)
+@example([0.5, 0.5], 3)
+@example([5e-324, 0.0], 1)
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=6), st.sampled_from([0, 1, 3]))
 def test_points_stay_inside_and_in_order(values, digits):
     rows = [{"beam": number, "x": value} for number, value in enumerate(values)]
