@@ -111,6 +111,7 @@ class TrainConfig:
         self_critical_epochs: passes that train on the reward of the model's own captions, after the others.
         self_critical_rate: peak learning rate of these passes.
         self_critical_draw: how these captions are found: "beam" (the best of a beam search) or "sample".
+        self_critical_dropout: share of the model's dropout rates that is left in these passes.
         self_critical_samples: captions found per picture and pass.
         mirror: also train on mirrored pictures (their features are cached too).
         seed: of weights, order and dropout.
@@ -136,6 +137,7 @@ class TrainConfig:
     zoom: float = 1.0
     self_critical_epochs: int = 0
     self_critical_rate: float = 1e-4
+    self_critical_dropout: float = 0.4
     self_critical_draw: str = "beam"
     self_critical_samples: int = 5
     seed: int = 1
@@ -230,6 +232,7 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "train.zoom": (0.1, 1),
     "train.self_critical_epochs": (0, 10**9),
     "train.self_critical_rate": (1e-12, 10),
+    "train.self_critical_dropout": (0, 1),
     "train.self_critical_samples": (2, 1000),
     "train.weight_decay": (0, 10),
     "train.label_smoothing": (0, 0.99),

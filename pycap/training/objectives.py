@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -134,6 +135,19 @@ class Rewards:
         return score_cider(*self.references.count(sentences), self.references, pictures)
 
 
+@contextmanager
+def scaled_dropout(model: nn.Module, share: float) -> Iterator[None]:
+    """Multiply all dropout rates of a model inside a `with` block."""
+    rates = {layer: layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)}
+    for layer, rate in rates.items():
+        layer.p = rate * share
+    try:
+        yield
+    finally:
+        for layer, rate in rates.items():
+            layer.p = rate
+
+
 class SelfCritical:
     """Self-critical sequence training (Rennie et al. 2017): captions better than their siblings become likelier.
 
@@ -160,7 +174,8 @@ class SelfCritical:
         whole = [[*words, END] if done else words for words, done in zip(captions, ended, strict=True)]
         index = [image for image in range(images) for _ in range(draws)]
         fresh = collate(batch.regions, whole, index, batch.examples).to(model.device)
-        logits, _ = wrapped(fresh.regions, fresh.tokens, fresh.lengths, fresh.image_index)
+        with scaled_dropout(model, self.config.train.self_critical_dropout):
+            logits, _ = wrapped(fresh.regions, fresh.tokens, fresh.lengths, fresh.image_index)
         surprise = functional.cross_entropy(logits.float(), fresh.targets, reduction="none")
         weight = advantage.to(model.device).repeat_interleave(fresh.lengths)
         return Outcome((weight * surprise).sum(), len(fresh.targets), float(rewards.mean()))
