@@ -136,7 +136,7 @@ class TrainConfig:
     mirror: bool = True
     zoom: float = 1.0
     self_critical_epochs: int = 0
-    self_critical_rate: float = 1e-4
+    self_critical_rate: float = 5e-5
     self_critical_dropout: float = 0.4
     self_critical_draw: str = "beam"
     self_critical_samples: int = 5

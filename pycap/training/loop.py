@@ -209,7 +209,7 @@ class Fit:
                 loss, reward = self._step(phase, batch.to(self.model.device), seed)
                 state.step += 1
                 if train.ema:
-                    averaged_update(self.averaged, self.model, train.ema, state.step - state.phase_began)
+                    averaged_update(self.averaged, self.model, train.ema, state.step)
                 captions += len(batch.lengths) * workers.world
                 losses.append(loss)
                 if reward is None:

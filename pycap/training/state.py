@@ -97,12 +97,12 @@ class TrainState:
 
 
 def averaged_update(averaged: torch.nn.Module, model: torch.nn.Module, decay: float, step: int) -> None:
-    """Move averaged weights towards the model's (Polyak & Juditsky 1992), faster in a phase's first steps.
+    """Move averaged weights towards the model's (Polyak & Juditsky 1992), faster in the first steps.
 
     Args:
         averaged, model: the same architecture.
         decay: share kept per step once warm.
-        step: steps of the phase done, from 1.
+        step: steps done, from 1.
     """
     decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
