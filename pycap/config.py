@@ -29,7 +29,7 @@ class PreprocessConfig:
         std: divisor afterwards (128 for EfficientNet-Lite).
     """
 
-    size: int = 260
+    size: int = 288
     mean: float = 127.0
     std: float = 128.0
 
@@ -56,7 +56,7 @@ class ModelConfig:
     """
 
     cnn: str = "lite2"
-    tuned_blocks: int = 0
+    tuned_blocks: int = 6
     region_channels: int = 1280
     grid: int = 9
     feature_dim: int = 512
@@ -119,7 +119,7 @@ class TrainConfig:
         patience: epochs without a better dev CIDEr before stopping (0: never stop early).
     """
 
-    epochs: int = 20
+    epochs: int = 10
     images_per_batch: int = 32
     captions_per_image: int = 5
     learning_rate: float = 5e-4
@@ -134,15 +134,15 @@ class TrainConfig:
     min_count: int = 5
     max_words: int = 24
     mirror: bool = True
-    zoom: float = 1.0
-    self_critical_epochs: int = 0
+    zoom: float = 0.75
+    self_critical_epochs: int = 6
     self_critical_rate: float = 5e-5
     self_critical_dropout: float = 0.4
     self_critical_draw: str = "beam"
     self_critical_samples: int = 5
     seed: int = 1
     save_every: int = 200
-    patience: int = 4
+    patience: int = 3
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from pycap.model import CaptionModel
 from pycap.text import Vocabulary
 
 MODEL = ModelConfig(
-    grid=2, region_channels=6, feature_dim=8, encoder_heads=2, embed_dim=8, hidden_dim=8, attention_dim=8
+    tuned_blocks=0,
+    grid=2,
+    region_channels=6,
+    feature_dim=8,
+    encoder_heads=2,
+    embed_dim=8,
+    hidden_dim=8,
+    attention_dim=8,
 )
 
 

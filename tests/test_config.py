@@ -29,7 +29,7 @@ def test_out_of_range_is_named(setting):
 
 
 def test_contradictions_are_named():
-    with pytest.raises(ValueError, match=r"model\.grid must be 9 for preprocess\.size=260, got 7"):
+    with pytest.raises(ValueError, match=r"model\.grid must be 9 for preprocess\.size=288, got 7"):
         changed("model.grid", 7).check()
     with pytest.raises(ValueError, match=r"model\.feature_dim must be a multiple of model\.encoder_heads=7"):
         changed("model.encoder_heads", 7).check()

@@ -10,6 +10,7 @@ from pycap.model import CaptionModel
 from pycap.ops.decoder_step import initial_state, step
 
 SMALL = ModelConfig(
+    tuned_blocks=0,
     grid=2,
     region_channels=6,
     feature_dim=8,

@@ -24,6 +24,7 @@ CARD = "# tiny\n\n| score | value |\n| --- | --- |\n| bleu_4 | 0.2100 |\n| cider
 CONFIG = Config(
     preprocess=PreprocessConfig(size=32 * GRID),
     model=ModelConfig(
+        tuned_blocks=0,
         grid=GRID,
         feature_dim=16,
         encoder_heads=2,

@@ -34,11 +34,14 @@ def model_card(
     scores = "\n".join(f"| {name} | {row[name]:.4f} |" for name in SCORES)
     recipe = "\n".join(f"| {f.name} | {getattr(train, f.name)} |" for f in fields(train))
     terms = f"\n## Terms of the data\n\n{FLICKR8K_TERMS}\n" if "flickr8k" in data.lower() else ""
+    tuned = f"its last {model.tuned_blocks} blocks tuned" if model.tuned_blocks else "frozen"
+    kind = "self-attention over regions" if model.encoder_attention == "self" else "attention over channels"
+    phase = "cross-entropy" if row["phase"] == 1 else "self-critical"
     return f"""# A pycap captioner
 
-One sentence about a photo: frozen EfficientNet-{model.cnn.capitalize()} (ImageNet weights, Apache 2.0)
-at {config.preprocess.size} px, {model.grid}x{model.grid} regions, {model.encoder_layers} layer(s) of self-attention
-over regions, and an LSTM decoder with additive attention (Xu et al. 2015). {vocab_size} words.
+One sentence about a photo: EfficientNet-{model.cnn.capitalize()} (ImageNet weights, Apache 2.0; {tuned})
+at {config.preprocess.size} px, {model.grid}x{model.grid} regions, {model.encoder_layers} layer(s) of {kind},
+and an LSTM decoder with additive attention (Xu et al. 2015). {vocab_size} words.
 
 ## Data
 
@@ -48,7 +51,7 @@ training captions only. Dev chose the epoch; nothing else was seen.
 ## Scores
 
 Dev pictures, beam {config.search.beam}, length penalty {config.search.length_penalty}, scale 0-1 as coco-caption,
-epoch {row["epoch"]} of {train.epochs}:
+epoch {row["epoch"]:.0f} ({phase}):
 
 | score | value |
 | --- | --- |

@@ -237,7 +237,7 @@ def test_preprocess_normalises_once():
     assert pixels.shape == (3, 8, 8)
     assert pixels.flags.c_contiguous
     assert [float(channel[0, 0]) for channel in pixels] == [0.0, 1.0, -127 / 128]
-    assert preprocess(Image.new("RGB", (3, 3))).shape == (3, 260, 260)
+    assert preprocess(Image.new("RGB", (3, 3))).shape == (3, 288, 288)
 
 
 def test_preprocess_keeps_rows_and_columns_apart():

@@ -23,6 +23,7 @@ CAPTIONS = [["a dog runs", "the dog runs on grass"], ["a cat sits", "a cat"], ["
 def model() -> CaptionModel:
     torch.manual_seed(0)
     sizes = {"feature_dim": 8, "embed_dim": 8, "hidden_dim": 8, "attention_dim": 8, "region_channels": 6}
+    sizes["tuned_blocks"] = 0
     sure = {"region_dropout": 0.0, "layer_dropout": 0.0, "dropout": 0.0}
     return CaptionModel(ModelConfig(grid=2, encoder_heads=2, **sizes, **sure), len(WORDS) + 4).eval()
 

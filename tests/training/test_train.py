@@ -225,7 +225,7 @@ def test_a_torn_state_is_one_clear_line(pictures, cache, config, tmp_path):
         ("model.wings=2", "--set model.wings: no such setting"),
         ("train.epochs=many", "--set train.epochs=many: expected int"),
         ("train.clip=-1", "train.clip must be from"),
-        ("model.grid=7", "model.grid must be 9 for preprocess.size=260, got 7"),
+        ("model.grid=7", "model.grid must be 9 for preprocess.size=288, got 7"),
     ],
 )
 def test_bad_setting_is_a_usage_error(pictures, tmp_path, setting, message):
