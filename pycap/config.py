@@ -84,7 +84,7 @@ class SearchConfig:
 
     beam: int = 5
     max_length: int = 20
-    length_penalty: float = 0.7
+    length_penalty: float = 0.9
 
 
 @dataclass(frozen=True)
