@@ -13,7 +13,7 @@ from pycap.data.batches import Batch, collate
 from pycap.metrics import score
 from pycap.model import CaptionModel
 from pycap.text import Vocabulary
-from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
+from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical, scaled_dropout
 
 WORDS = ["a", "dog", "cat", "runs", "sits", "on", "grass"]
 CAPTIONS = [["a dog runs", "the dog runs on grass"], ["a cat sits", "a cat"], ["grass", "green grass"]]
@@ -80,6 +80,14 @@ def test_the_same_seed_draws_the_same_captions(model, batch):
     assert torch.equal(first.loss, again.loss)
     assert first.reward == again.reward
     assert not torch.equal(first.loss, other.loss)
+
+
+def test_dropout_is_scaled_inside_the_block_only():
+    model = CaptionModel(ModelConfig(grid=2, encoder_heads=2, feature_dim=8, tuned_blocks=0), 12)
+    with pytest.raises(RuntimeError, match="stop"), scaled_dropout(model, 0.5):
+        assert (model.decoder.dropout.p, model.encoder.dropout.p) == (0.25, 0.1)
+        raise RuntimeError("stop")
+    assert (model.decoder.dropout.p, model.encoder.dropout.p) == (0.5, 0.2)
 
 
 def test_without_scheduled_sampling_the_decoder_reads_what_people_wrote(model, batch):
