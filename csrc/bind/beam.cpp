@@ -52,29 +52,38 @@ Decoder pack_decoder(py::kwargs keywords) {
   return Decoder(sizes, weights);
 }
 
-// A last line of defence: pycap/ops/beam.py says what is wrong and what to do.
-void check_settings(const SearchSettings& settings, size_t vocab_size) {
-  auto is_token = [&](int32_t token) { return token >= 0 && static_cast<size_t>(token) < vocab_size; };
-  const bool sizes = settings.max_length > 0 && settings.n_best > 0 && settings.n_best <= settings.beam;
-  if (!sizes || !(settings.length_penalty >= 0) || !is_token(settings.start) || !is_token(settings.end))
-    throw py::value_error("beam, max_length, n_best, length_penalty, start or end is out of range");
+// What every call is about, shapes checked. Checks here are a last line of defence: pycap/ops says what is wrong
+// and what to do.
+RegionBatch read_batch(const Arrays& arrays, const Decoder& decoder) {
+  RegionBatch batch{nullptr, arrays.size("features", 0), arrays.size("features", 1)};
+  if (batch.regions == 0) throw py::value_error("features must have at least one region");
+  batch.features = arrays.read<float>("features", {dimension("images", batch.images),
+                                                   dimension("regions", batch.regions),
+                                                   dimension("feature_dim", decoder.sizes().feature_dim)});
+  return batch;
+}
+
+const uint8_t* read_barred(const Arrays& arrays, const Decoder& decoder) {
+  return arrays.read<uint8_t>("barred", {dimension("vocab_size", decoder.sizes().vocab_size)});
+}
+
+bool is_token(int32_t token, const Decoder& decoder) {
+  return token >= 0 && static_cast<size_t>(token) < decoder.sizes().vocab_size;
 }
 
 bool search(const Decoder& decoder, size_t beam, double length_penalty, int32_t start, int32_t end,
             int32_t pad, size_t threads, py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
-  RegionBatch batch{nullptr, arrays.size("features", 0), arrays.size("features", 1)};
   const SearchSettings settings{
       beam, arrays.size("tokens", 2), arrays.size("tokens", 1), length_penalty, start, end, pad};
-  check_settings(settings, decoder.sizes().vocab_size);
-  if (batch.regions == 0) throw py::value_error("features must have at least one region");
+  const bool sizes = settings.max_length > 0 && settings.n_best > 0 && settings.n_best <= settings.beam;
+  if (!sizes || !(settings.length_penalty >= 0) || !is_token(start, decoder) || !is_token(end, decoder))
+    throw py::value_error("beam, max_length, n_best, length_penalty, start or end is out of range");
+  const RegionBatch batch = read_batch(arrays, decoder);
   const Dim images = dimension("images", batch.images), regions = dimension("regions", batch.regions);
   const Dim n_best = dimension("n_best", settings.n_best),
             time = dimension("max_length", settings.max_length);
-  const Dim feature = dimension("feature_dim", decoder.sizes().feature_dim);
-  const Dim vocab = dimension("vocab_size", decoder.sizes().vocab_size);
-  batch.features = arrays.read<float>("features", {images, regions, feature});
-  const uint8_t* barred = arrays.read<uint8_t>("barred", {vocab});
+  const uint8_t* barred = read_barred(arrays, decoder);
   SearchOutput output{};
   output.tokens = arrays.write<int64_t>("tokens", {images, n_best, time});
   output.lengths = arrays.write<int64_t>("lengths", {images, n_best});
@@ -88,7 +97,6 @@ bool search(const Decoder& decoder, size_t beam, double length_penalty, int32_t 
 bool sample(const Decoder& decoder, uint64_t seed, double temperature, int32_t start, int32_t end,
             int32_t pad, size_t threads, py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
-  RegionBatch batch{nullptr, arrays.size("features", 0), arrays.size("features", 1)};
   const SampleSettings settings{arrays.size("tokens", 1),
                                 arrays.size("tokens", 2),
                                 seed,
@@ -96,20 +104,14 @@ bool sample(const Decoder& decoder, uint64_t seed, double temperature, int32_t s
                                 start,
                                 end,
                                 pad};
-  auto is_token = [&](int32_t token) {
-    return token >= 0 && static_cast<size_t>(token) < decoder.sizes().vocab_size;
-  };
   const bool sharp = settings.temperature >= 1e-30f && settings.temperature <= 1e30f;
-  if (settings.samples == 0 || settings.max_length == 0 || !sharp || !is_token(start) || !is_token(end))
+  const bool tokens = is_token(start, decoder) && is_token(end, decoder);
+  if (settings.samples == 0 || settings.max_length == 0 || !sharp || !tokens)
     throw py::value_error("samples, max_length, temperature, start or end is out of range");
-  if (batch.regions == 0) throw py::value_error("features must have at least one region");
-  const Dim images = dimension("images", batch.images), regions = dimension("regions", batch.regions);
-  const Dim samples = dimension("samples", settings.samples),
+  const RegionBatch batch = read_batch(arrays, decoder);
+  const Dim images = dimension("images", batch.images), samples = dimension("samples", settings.samples),
             time = dimension("max_length", settings.max_length);
-  const Dim feature = dimension("feature_dim", decoder.sizes().feature_dim);
-  const Dim vocab = dimension("vocab_size", decoder.sizes().vocab_size);
-  batch.features = arrays.read<float>("features", {images, regions, feature});
-  const uint8_t* barred = arrays.read<uint8_t>("barred", {vocab});
+  const uint8_t* barred = read_barred(arrays, decoder);
   SampleOutput output{};
   output.tokens = arrays.write<int64_t>("tokens", {images, samples, time});
   output.lengths = arrays.write<int64_t>("lengths", {images, samples});

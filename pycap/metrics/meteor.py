@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Sequence
 
-from pycap.metrics.java import explain_missing_program, find_program
+from pycap.metrics.java import explain_missing_program, find_program, run_or_explain
 from pycap.metrics.references import References
 
 PROGRAM = ("meteor", "meteor-1.5.jar")
@@ -29,14 +28,7 @@ def score_meteor(sentences: Sequence[str], references: References) -> tuple[floa
         score of the corpus and of each candidate; None when Java or the package is missing, or the program fails,
         after one line on stderr that says which.
     """
-    reason = explain_missing()
-    if reason is None:
-        try:
-            return _run(sentences, references)
-        except (OSError, RuntimeError) as error:
-            reason = f"METEOR failed: {error}"
-    print(f"pycap: {reason}", file=sys.stderr)
-    return None
+    return run_or_explain("METEOR", explain_missing(), lambda: _run(sentences, references))
 
 
 def _run(sentences: Sequence[str], references: References) -> tuple[float, list[float]]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pycap.metrics.java import explain_missing_program, find_program
+from pycap.metrics.java import explain_missing_program, find_program, run_or_explain
 from pycap.metrics.references import References
 
 PROGRAM = ("spice", "spice-1.0.jar")
@@ -47,14 +46,7 @@ def score_spice(sentences: Sequence[str], references: References) -> tuple[float
         score, which the mean leaves out); None when Java, the package or the models are missing, or the program
         fails, after one line on stderr that says which.
     """
-    reason = explain_missing()
-    if reason is None:
-        try:
-            return _run(sentences, references)
-        except (OSError, RuntimeError) as error:
-            reason = f"SPICE failed: {error}"
-    print(f"pycap: {reason}", file=sys.stderr)
-    return None
+    return run_or_explain("SPICE", explain_missing(), lambda: _run(sentences, references))
 
 
 def _run(sentences: Sequence[str], references: References) -> tuple[float, list[float | None]]:

@@ -42,22 +42,9 @@ def write_loss_picture(state: TrainState, path: Path) -> None:
     left.set(xlabel="step", ylabel="loss per word", title="training loss")
     left.legend(frameon=False)
     epochs = [row["epoch"] for row in state.history]
-    right.plot(
-        epochs,
-        [row["cider"] for row in state.history],
-        color="#d94801",
-        marker="o",
-        markersize=3,
-        label="CIDEr",
-    )
-    right.plot(
-        epochs,
-        [row["bleu_4"] for row in state.history],
-        color="#238b45",
-        marker="o",
-        markersize=3,
-        label="BLEU-4",
-    )
+    for score, name, colour in (("cider", "CIDEr", "#d94801"), ("bleu_4", "BLEU-4", "#238b45")):
+        values = [row[score] for row in state.history]
+        right.plot(epochs, values, color=colour, marker="o", markersize=3, label=name)
     if len(first) < len(state.history):
         right.axvline(len(first) + 0.5, color="#999999", linestyle=":", label="self-critical from here")
     right.set(xlabel="epoch", title="dev scores, beam search", ylim=(0, None))
