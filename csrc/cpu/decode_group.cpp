@@ -24,6 +24,7 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, size_t threads)
   const DecoderSizes& sizes = decoder_.sizes;
   const size_t rows = slots * call.sentences, parents = rows + slots, regions = call.batch.regions;
   rows_.reserve(rows);
+  runs_.reserve(slots);
   fresh_.reserve(slots);
   view_.decoder = decoder_;
   view_.regions = regions;
@@ -85,6 +86,7 @@ void DecodeGroup::prepare() {
           float* keys = keys_ + s * regions * sizes.query_columns();
           PYCAP_DISPATCH(multiply_panels(features_[s], feature, regions, decoder_.key, decoder_.key_bias,
                                          keys, sizes.query_columns(), panel, panel + 1));
+          PYCAP_DISPATCH(exponentiate(keys, sizes.query_columns(), regions, panel, panel + 1));
         } else {
           const size_t mix = panel - key_panels;
           float* folded = folded_ + s * regions * sizes.mix_columns();
@@ -103,14 +105,18 @@ void DecodeGroup::prepare() {
     std::copy_n(initial_ + (2 * i + 1) * hidden, hidden, cell_ + (state_rows_ + i) * hidden);
   const size_t first = sizes.embed_columns() / kPanel, panels = sizes.state_columns() / kPanel;
   cut(panels - first, [&](size_t begin, size_t end, size_t) {
+    float* state = view_.state + state_rows_ * sizes.state_columns();
     PYCAP_DISPATCH(multiply_panels(initial_, 2 * hidden, fresh_.size(), decoder_.state, decoder_.state_bias,
-                                   view_.state + state_rows_ * sizes.state_columns(), sizes.state_columns(),
-                                   first + begin, first + end));
+                                   state, sizes.state_columns(), first + begin, first + end));
+    const size_t query = sizes.query_begin() / kPanel, gate = sizes.gate_begin() / kPanel;
+    PYCAP_DISPATCH(exponentiate(state, sizes.state_columns(), fresh_.size(), std::max(first + begin, query),
+                                std::min(first + end, gate)));
   });
 }
 
 void DecodeGroup::list_rows() {
   rows_.clear();
+  runs_.clear();
   for (size_t s = 0; s < slots_.size(); ++s) {
     Slot& slot = slots_[s];
     if (!slot.busy) continue;
@@ -120,6 +126,8 @@ void DecodeGroup::list_rows() {
       rows_.push_back({call_.start, parents, static_cast<uint32_t>(s)});
     else
       extend(s, parents);
+    const uint32_t first = static_cast<uint32_t>(slot.first_row), last = static_cast<uint32_t>(rows_.size());
+    runs_.push_back({first, last - first, static_cast<uint32_t>(s)});
   }
 }
 
@@ -127,9 +135,11 @@ void DecodeGroup::step() {
   const DecoderSizes& sizes = decoder_.sizes;
   view_.rows = rows_.data();
   view_.count = rows_.size();
+  view_.runs = runs_.data();
+  view_.run_count = runs_.size();
   view_.cell = cell_;
   const StepView& view = view_;
-  cut(view.count * view.regions,
+  cut(view.run_count * view.regions,
       [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(score_regions(view, begin, end)); });
   PYCAP_DISPATCH(normalise_scores(view, 0, view.count));
   if (!folded_)

@@ -67,6 +67,7 @@ class DecodeGroup {
   const size_t threads_, tiles_;
   std::vector<Slot> slots_;
   std::vector<StepRow> rows_;  // of the step
+  std::vector<StepRun> runs_;  // the same by image
   StepView view_{};
   Arena arena_;
 

@@ -11,6 +11,7 @@ constexpr size_t kWidth = kLanes<float>;
 typedef Vec<float> Floats;
 
 inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+inline size_t larger(size_t a, size_t b) { return a < b ? b : a; }
 
 // Panels [begin, end) of what the context adds to gates and deep output, for all rows.
 void add_context(const StepView& step, size_t begin, size_t end) {
@@ -29,6 +30,29 @@ void add_context(const StepView& step, size_t begin, size_t end) {
                         step.context + row * columns, columns, false, nullptr},
                        weight, begin, end);
   }
+}
+
+constexpr size_t kScoredRows = 5;  // that share one reading of a region's key
+
+template <size_t Rows>
+void score_rows(const StepView& step, size_t slot, size_t region, size_t row, size_t rows) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return score_rows<Rows - 1>(step, slot, region, row, rows);
+  }
+  const DecoderSizes& sizes = step.decoder.sizes;
+  const size_t columns = sizes.query_columns();
+  const float* key = step.keys + (slot * step.regions + region) * columns;
+  const float* queries[Rows];
+  for (size_t r = 0; r < Rows; ++r)
+    queries[r] = step.state + step.rows[row + r].parent * sizes.state_columns() + sizes.query_begin();
+  Floats sums[Rows] = {};
+  for (size_t a = 0; a < columns; a += kWidth) {
+    const Floats factor = load(key + a), score = load(step.decoder.score + a);
+#pragma GCC unroll 16
+    for (size_t r = 0; r < Rows; ++r) sums[r] += score * reciprocal(1.0f + factor * load(queries[r] + a));
+  }
+  for (size_t r = 0; r < Rows; ++r)
+    step.attention[(row + r) * step.region_stride + region] = sum_lanes<float>(sums[r]);
 }
 
 }  // namespace
@@ -61,18 +85,25 @@ void squash(float* values, size_t count) {
   for (size_t i = 0; i < count; i += kWidth) store(values + i, tanh(load(values + i)));
 }
 
-// energy = score . tanh(key + query)
+void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_t end) {
+  const float limit = 43;  // exp(limit) * exp(limit) is finite: beyond it a key or a query counts as 21.5
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t i = begin * kPanel; i < end * kPanel; i += kWidth) {
+      Floats value = 2.0f * load(values + row * stride + i);
+      value = value > limit ? broadcast(limit) : value;
+      value = value < -limit ? broadcast(-limit) : value;
+      store(values + row * stride + i, exp(value));
+    }
+}
+
+// energy = score . tanh(key + query), up to a constant that a softmax ignores: tanh(x) = 1 - 2 / (1 + exp(2x)),
+// and exp(2 key) and exp(2 query) are at hand, so that a term costs one reciprocal.
 void score_regions(const StepView& step, size_t begin, size_t end) {
-  const DecoderSizes& sizes = step.decoder.sizes;
-  const size_t columns = sizes.query_columns();
   for (size_t unit = begin; unit < end; ++unit) {
-    const size_t row = unit / step.regions, region = unit % step.regions;
-    const float* key = step.keys + (step.rows[row].slot * step.regions + region) * columns;
-    const float* query = step.state + step.rows[row].parent * sizes.state_columns() + sizes.query_begin();
-    Floats sum{};
-    for (size_t a = 0; a < columns; a += kWidth)
-      sum += load(step.decoder.score + a) * tanh(load(key + a) + load(query + a));
-    step.attention[row * step.region_stride + region] = sum_lanes<float>(sum);
+    const StepRun& run = step.runs[unit / step.regions];
+    const size_t region = unit % step.regions;
+    for (size_t row = 0; row < run.count; row += kScoredRows)
+      score_rows<kScoredRows>(step, run.slot, region, run.row + row, smaller(run.count - row, kScoredRows));
   }
 }
 
@@ -155,13 +186,15 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
   }
 }
 
-// state = [output_hidden; recurrent; query; gate] @ hidden, and for the first of these, the embed panels:
+// state = [output_hidden; recurrent; query; gate] @ hidden with exp(2 query) for the query, and for the first of these, the embed panels:
 // mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated context)
 void multiply_state(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
   gemm_panels<float>({step.hidden, sizes.hidden_columns(), step.count, step.state, sizes.state_columns(),
                       false, step.decoder.state_bias},
                      step.decoder.state, begin, end);
+  const size_t query = sizes.query_begin() / kPanel, query_end = sizes.gate_begin() / kPanel;
+  exponentiate(step.state, sizes.state_columns(), step.count, larger(begin, query), smaller(end, query_end));
   const size_t embed_end = smaller(end, sizes.embed_columns() / kPanel);
   if (begin >= embed_end) return;
   add_context(step, begin, embed_end);

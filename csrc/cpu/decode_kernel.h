@@ -19,17 +19,25 @@ struct StepRow {    // one live sentence
   uint32_t slot;    // image; rows of one image are neighbours
 };
 
+struct StepRun {       // the rows of one image
+  uint32_t row, count;  // the first of them
+  uint32_t slot;
+};
+
 struct StepView {
   DecoderView decoder;
   const StepRow* rows;
-  size_t count;    // rows
+  size_t count;  // rows
+  const StepRun* runs;
+  size_t run_count;
   size_t regions;  // of every image
   size_t region_stride;
   const float* const* features;  // of every slot: (regions, feature_dim)
-  const float* keys;             // (slots, regions, query_columns)
+  const float* keys;             // (slots, regions, query_columns): exp(2 key)
   const float*
       folded;    // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
-  float* state;  // (parents, state_columns), of the step before; multiply_state overwrites it
+  float* state;  // (parents, state_columns), of the step before, exp(2 query) in the place of the query;
+                 // multiply_state overwrites it
   const float* cell;    // (parents, hidden_columns)
   float* next_cell;     // (rows, hidden_columns)
   float* hidden;        // (rows, hidden_columns)
@@ -53,7 +61,9 @@ struct StepView {
                    size_t begin, size_t end);                                                         \
   void average_rows(const float* values, size_t rows, size_t columns, float* mean);                   \
   void squash(float* values, size_t count); /* tanh; count is a multiple of kPanel */                 \
-  void score_regions(const StepView& step, size_t begin, size_t end);    /* units: rows * regions */  \
+  /* exp(2 value), bounded, in place, for panels [begin, end) of all rows */                          \
+  void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_t end);             \
+  void score_regions(const StepView& step, size_t begin, size_t end);    /* units: runs * regions */  \
   void normalise_scores(const StepView& step, size_t begin, size_t end); /* units: rows */            \
   void blend_features(const StepView& step, size_t begin, size_t end);   /* units: rows */            \
   void update_cells(const StepView& step, size_t begin, size_t end);     /* units: kPanel hidden */   \

@@ -50,7 +50,7 @@ Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays)
   fill_gates(context_, arrays.context, sizes, feature, sizes.embed_columns());
   key_.fill(arrays.key, attention, feature, feature, 1);
   std::copy_n(arrays.key_bias, attention, key_bias_.data());
-  std::copy_n(arrays.score, attention, score_.data());
+  std::transform(arrays.score, arrays.score + attention, score_.data(), [](float value) { return -2 * value; });
   initial_.fill(arrays.initial_hidden, hidden, feature, feature, 1);
   initial_.fill(arrays.initial_cell, hidden, feature, feature, 1, sizes.hidden_columns());
   std::copy_n(arrays.initial_hidden_bias, hidden, initial_bias_.data());

@@ -58,7 +58,7 @@ struct DecoderView {
   const float* key_bias;      // (query_columns,)
   const float* initial_bias;  // (2 * hidden_columns,)
   const float* output_bias;   // (vocab_size,)
-  const float* score;         // (query_columns,)
+  const float* score;         // (query_columns,): -2 score, for 1 - 2 / (1 + exp(2x)) in the place of tanh(x)
   const float* words;  // (vocab_size, mix_columns): embedding + output_bias, input @ embedding + input_bias
 };
 

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <math.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #include "cpu/simd.h"
 
@@ -11,6 +14,19 @@ namespace PYCAP_ISA {
 
 typedef uint32_t BitsOf32 __attribute__((vector_size(kVectorBytes)));
 typedef int32_t IntsOf32 __attribute__((vector_size(kVectorBytes)));
+
+// 1 / x, at most 1 ulp off, for finite x of at least 1: an estimate and one step of Newton's, where division is slow.
+inline Vec<float> reciprocal(Vec<float> x) {
+#if defined(__AVX512F__)
+  const Vec<float> guess = (Vec<float>)_mm512_rcp14_ps((__m512)x);
+  return guess + guess * (1.0f - x * guess);
+#elif defined(__AVX2__)
+  const Vec<float> guess = (Vec<float>)_mm256_rcp_ps((__m256)x);
+  return guess + guess * (1.0f - x * guess);
+#else
+  return 1.0f / x;
+#endif
+}
 
 // exp(x) = 2^n exp(r), |r| <= ln(2) / 2, with the Taylor polynomial of r. Below 2^-126 the result is 0, above
 // e^88.02 it stays there; NaN stays NaN.
@@ -47,7 +63,7 @@ inline Vec<float> tanh(Vec<float> x) {
   q = q * u + 0.025871064513921738f;
   q = q * u + 0.46713027358055115f;
   q = q * u + 1.0f;
-  return x * p / q;
+  return x * p * reciprocal(q);
 }
 
 // log(2^n (1 + f)) for 1 + f in [sqrt(1/2), sqrt(2)]: a minimax fit of (log(1 + f) - f + f^2 / 2) / f^3.
@@ -95,10 +111,9 @@ inline Vec<double> tanh(Vec<double> x) {
   return x;
 }
 
-template <class V>
-inline V sigmoid(V x) {
-  return V{} + 1 / (1 + exp(-x));
-}
+inline Vec<float> sigmoid(Vec<float> x) { return reciprocal(1.0f + exp(-x)); }
+
+inline Vec<double> sigmoid(Vec<double> x) { return 1.0 / (1.0 + exp(-x)); }
 
 template <class T>
 inline T sigmoid_scalar(T x) {
