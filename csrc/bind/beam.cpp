@@ -1,5 +1,7 @@
 #include <pybind11/pybind11.h>
 
+#include <string>
+
 #include "bind/arrays.h"
 #include "cpu/beam_search.h"
 #include "cpu/decoder.h"
@@ -14,7 +16,9 @@ namespace {
 
 Dim dimension(const char* name, size_t size) { return {name, static_cast<py::ssize_t>(size)}; }
 
-Decoder pack_decoder(py::kwargs keywords) {
+Decoder pack_decoder(const std::string& precision, py::kwargs keywords) {
+  if (precision != "float32" && precision != "int8")
+    throw py::value_error("precision must be float32 or int8, got " + precision);
   const Arrays arrays(std::move(keywords));
   const DecoderSizes sizes{arrays.size("embedding", 0), arrays.size("embedding", 1), arrays.size("gate", 0),
                            arrays.size("score", 0), arrays.size("key", 1)};
@@ -49,7 +53,7 @@ Decoder pack_decoder(py::kwargs keywords) {
   weights.output = read("output", {vocab, embed});
   weights.output_vocab_bias = read("output_vocab_bias", {vocab});
   py::gil_scoped_release unlocked;
-  return Decoder(sizes, weights);
+  return Decoder(sizes, weights, precision == "int8" ? Precision::int8 : Precision::float32);
 }
 
 // What every call is about, shapes checked. Checks here are a last line of defence: pycap/ops says what is wrong
@@ -135,7 +139,7 @@ void fill_gumbel(py::kwargs keywords) {
 void bind_beam(py::module_& module) {
   py::class_<Decoder>(module, "Decoder",
                       "A caption decoder's weights, packed for search; pycap/ops/beam.py drives it.")
-      .def(py::init(&pack_decoder))
+      .def(py::init(&pack_decoder), py::kw_only(), py::arg("precision") = "float32")
       .def("search", &search, py::kw_only(), py::arg("beam"), py::arg("length_penalty"), py::arg("start"),
            py::arg("end"), py::arg("pad"), py::arg("threads"),
            "Fill the arrays tokens, lengths, scores, log_probs and attention; False: probabilities are not "

@@ -36,12 +36,14 @@ void rank_words(const StepView& step, const RankView& ranking, size_t begin, siz
       size_t count = listed_count[row];
       float threshold = count == ranking.ranks ? listed[count - 1].value : -__builtin_inff();
       if (!(top > threshold)) continue;  // later words lose ties
-      for (size_t word = 0; word < words; ++word) {
-        if (!(values[word] > threshold) || ranking.barred[first + word]) continue;
-        count = insert_candidate(listed, count, ranking.ranks,
-                                 {values[word], 0, static_cast<int32_t>(first + word)});
-        if (count == ranking.ranks) threshold = listed[count - 1].value;
-      }
+      for (size_t i = 0; i < words; i += kWidth)
+        for (uint32_t better = lanes_above(load(values + i), threshold); better != 0; better &= better - 1) {
+          const size_t word = i + static_cast<size_t>(__builtin_ctz(better));
+          if (!(values[word] > threshold) || ranking.barred[first + word]) continue;
+          count = insert_candidate(listed, count, ranking.ranks,
+                                   {values[word], 0, static_cast<int32_t>(first + word)});
+          if (count == ranking.ranks) threshold = listed[count - 1].value;
+        }
       listed_count[row] = static_cast<uint32_t>(count);
     }
   }

@@ -12,11 +12,13 @@ namespace {
 // batch 16.
 bool folding_pays(const DecodeCall& call) { return call.batch.regions <= call.sentences * call.max_length; }
 
+constexpr size_t kWakingParts = 4;  // of a call's first work: threads that are still waking up miss only some
+
 }  // namespace
 
-DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, size_t threads)
+DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
     : decoder_(call.decoder.view()),
-      threads_(threads),
+      team_(team),
       tiles_((decoder_.sizes.vocab_size + kTileWords - 1) / kTileWords),
       slots_(slots),
       call_(call),
@@ -43,9 +45,21 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, size_t threads)
   arena_.plan(view_.blended, rows * sizes.feature_dim);
   arena_.plan(view_.context, rows * sizes.mix_columns());
   arena_.plan(view_.mixed, rows * sizes.embed_columns());
-  arena_.plan(view_.logits, threads * rows * kTileWords);
+  arena_.plan(view_.logits, team.threads() * rows * kTileWords);
   arena_.plan(view_.tile_maximum, tiles_ * rows);
   arena_.plan(view_.tile_sum, tiles_ * rows);
+  if (decoder_.precision == Precision::float32) return;
+  const size_t depth = pad_to_quad(sizes.feature_dim);
+  arena_.plan(feature_codes_, slots * regions * depth);
+  arena_.plan(feature_scales_, slots * regions);
+  arena_.plan(mean_codes_, slots * depth);
+  arena_.plan(mean_scales_, slots);
+  arena_.plan(initial_codes_, slots * sizes.hidden_columns());
+  arena_.plan(initial_scales_, slots);
+  arena_.plan(view_.hidden_codes, parents * sizes.hidden_columns());
+  arena_.plan(view_.mixed_codes, rows * sizes.embed_columns());
+  arena_.plan(view_.blended_codes, rows * depth);
+  arena_.plan(view_.blended_scales, rows);
 }
 
 void DecodeGroup::commit() {
@@ -75,41 +89,69 @@ bool DecodeGroup::admit() {
   return !rows_.empty();
 }
 
+// The first rows of `values`, in 8 bits as well where the weights are.
+ProductRows DecodeGroup::quantise(const float* values, size_t stride, size_t columns, size_t count,
+                                  uint8_t* codes, float* scales) {
+  const ProductRows rows{values, stride, count, codes, pad_to_quad(columns), scales};
+  if (decoder_.precision == Precision::int8)
+    team_.cut(count, [&](size_t begin, size_t end, size_t) {
+      PYCAP_DISPATCH(quantise_rows(values, stride, columns, codes, scales, begin, end));
+    });
+  return rows;
+}
+
 void DecodeGroup::prepare() {
   const DecoderSizes& sizes = decoder_.sizes;
   const size_t regions = call_.batch.regions, feature = sizes.feature_dim, hidden = sizes.hidden_columns();
+  const size_t depth = pad_to_quad(feature), fresh = fresh_.size();
+  auto rows_of = [&](size_t s) {
+    return ProductRows{features_[s], feature, regions, feature_codes_ + s * regions * depth, depth,
+                       feature_scales_ + s * regions};
+  };
+  for (size_t s : fresh_)
+    quantise(features_[s], feature, feature, regions, feature_codes_ + s * regions * depth,
+             feature_scales_ + s * regions);
   const size_t key_panels = sizes.query_columns() / kPanel, mix_panels = sizes.mix_columns() / kPanel;
-  cut(key_panels + (folded_ ? mix_panels : 0), [&](size_t begin, size_t end, size_t) {
+  const size_t feature_panels = key_panels + (folded_ ? mix_panels : 0);
+  auto multiply_features = [&](size_t begin, size_t end, size_t) {
     for (size_t panel = begin; panel < end; ++panel)
       for (size_t s : fresh_) {  // inside: a panel stays in cache for all images
         if (panel < key_panels) {
           float* keys = keys_ + s * regions * sizes.query_columns();
-          PYCAP_DISPATCH(multiply_panels(features_[s], feature, regions, decoder_.key, decoder_.key_bias,
-                                         keys, sizes.query_columns(), panel, panel + 1));
+          PYCAP_DISPATCH(multiply_panels(rows_of(s), decoder_.key, decoder_.key_bias, keys,
+                                         sizes.query_columns(), panel, panel + 1));
           PYCAP_DISPATCH(exponentiate(keys, sizes.query_columns(), regions, panel, panel + 1));
         } else {
           const size_t mix = panel - key_panels;
           float* folded = folded_ + s * regions * sizes.mix_columns();
-          PYCAP_DISPATCH(fold_panels(features_[s], regions, decoder_.context, folded, mix, mix + 1));
+          PYCAP_DISPATCH(fold_panels(rows_of(s), decoder_.context, folded, mix, mix + 1));
         }
       }
-  });
-  for (size_t i = 0; i < fresh_.size(); ++i)
+  };
+  for (size_t part = 0; part < kWakingParts; ++part) {
+    const size_t first = feature_panels * part / kWakingParts;
+    const size_t count = feature_panels * (part + 1) / kWakingParts - first;
+    team_.cut(count, [&](size_t begin, size_t end, size_t share) {
+      multiply_features(first + begin, first + end, share);
+    });
+  }
+  for (size_t i = 0; i < fresh; ++i)
     PYCAP_DISPATCH(average_rows(features_[fresh_[i]], regions, feature, mean_ + i * feature));
-  cut(2 * hidden / kPanel, [&](size_t begin, size_t end, size_t) {
-    PYCAP_DISPATCH(multiply_panels(mean_, feature, fresh_.size(), decoder_.initial, decoder_.initial_bias,
-                                   initial_, 2 * hidden, begin, end));
+  const ProductRows mean = quantise(mean_, feature, feature, fresh, mean_codes_, mean_scales_);
+  team_.cut(2 * hidden / kPanel, [&](size_t begin, size_t end, size_t) {
+    PYCAP_DISPATCH(multiply_panels(mean, decoder_.initial, decoder_.initial_bias, initial_, 2 * hidden, begin, end));
   });
-  PYCAP_DISPATCH(squash(initial_, fresh_.size() * 2 * hidden));
-  for (size_t i = 0; i < fresh_.size(); ++i)
+  PYCAP_DISPATCH(squash(initial_, fresh * 2 * hidden));
+  for (size_t i = 0; i < fresh; ++i)
     std::copy_n(initial_ + (2 * i + 1) * hidden, hidden, cell_ + (state_rows_ + i) * hidden);
+  const ProductRows initial = quantise(initial_, 2 * hidden, hidden, fresh, initial_codes_, initial_scales_);
   const size_t first = sizes.embed_columns() / kPanel, panels = sizes.state_columns() / kPanel;
-  cut(panels - first, [&](size_t begin, size_t end, size_t) {
+  team_.cut(panels - first, [&](size_t begin, size_t end, size_t) {
     float* state = view_.state + state_rows_ * sizes.state_columns();
-    PYCAP_DISPATCH(multiply_panels(initial_, 2 * hidden, fresh_.size(), decoder_.state, decoder_.state_bias,
-                                   state, sizes.state_columns(), first + begin, first + end));
+    PYCAP_DISPATCH(multiply_panels(initial, decoder_.state, decoder_.state_bias, state, sizes.state_columns(),
+                                   first + begin, first + end));
     const size_t query = sizes.query_begin() / kPanel, gate = sizes.gate_begin() / kPanel;
-    PYCAP_DISPATCH(exponentiate(state, sizes.state_columns(), fresh_.size(), std::max(first + begin, query),
+    PYCAP_DISPATCH(exponentiate(state, sizes.state_columns(), fresh, std::max(first + begin, query),
                                 std::min(first + end, gate)));
   });
 }
@@ -139,16 +181,21 @@ void DecodeGroup::step() {
   view_.run_count = runs_.size();
   view_.cell = cell_;
   const StepView& view = view_;
-  cut(view.run_count * view.regions,
+  team_.cut(view.run_count * view.regions,
       [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(score_regions(view, begin, end)); });
   PYCAP_DISPATCH(normalise_scores(view, 0, view.count));
   if (!folded_)
-    cut(view.count,
+    team_.cut(view.count,
         [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(blend_features(view, begin, end)); });
-  cut(sizes.hidden_columns() / kPanel,
+  team_.cut(sizes.hidden_columns() / kPanel,
       [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(update_cells(view, begin, end)); });
-  cut(sizes.state_columns() / kPanel,
-      [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(multiply_state(view, begin, end)); });
+  const size_t mixed = sizes.embed_columns() / kPanel, panels = sizes.state_columns() / kPanel;
+  team_.cut(panels, [&](size_t begin, size_t end, size_t) {  // every share gets its part of both kinds
+    auto part = [&](size_t count, size_t place) { return count * place / panels; };
+    PYCAP_DISPATCH(multiply_state(view, part(mixed, begin), part(mixed, end)));
+    const size_t rest = panels - mixed;
+    PYCAP_DISPATCH(multiply_state(view, mixed + part(rest, begin), mixed + part(rest, end)));
+  });
   std::swap(cell_, view_.next_cell);
   state_rows_ = view_.count;
   predict();
@@ -169,7 +216,8 @@ DecodeGroup::Softmax DecodeGroup::merge_tiles(size_t row, float sharpness) {
   for (size_t tile = 0; tile < tiles_; ++tile)
     total += sum[tile * view_.count] * std::exp((maximum[tile * view_.count] - top) * sharpness);
   const float log_sum = std::log(total);
-  if (!(log_sum >= 0) || std::isinf(log_sum) || std::isinf(top)) call_.finite = false;
+  const bool attended = view_.attention[row * view_.region_stride] >= 0;  // with int8 NaN may get no further
+  if (!(log_sum >= 0) || std::isinf(log_sum) || std::isinf(top) || !attended) call_.finite = false;
   return {top, log_sum};
 }
 

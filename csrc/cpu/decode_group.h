@@ -14,6 +14,7 @@
 #include "cpu/decode_kernel.h"
 #include "cpu/decoder.h"
 #include "cpu/pool.h"
+#include "cpu/team.h"
 
 namespace pycap {
 
@@ -46,7 +47,7 @@ class DecodeGroup {
     size_t first_row = 0;  // of its sentences in the last step; before the first, of its initial state
   };
 
-  DecodeGroup(DecodeCall& call, size_t slots, size_t threads);
+  DecodeGroup(DecodeCall& call, size_t slots, Team& team);
   ~DecodeGroup() = default;
 
   // The strategy. Its constructor plans what it needs in arena_ and then calls commit().
@@ -60,11 +61,9 @@ class DecodeGroup {
     float top, log_sum;
   };
   Softmax merge_tiles(size_t row, float sharpness = 1);  // notes in the call where it is not finite
-  template <class Phase>
-  size_t cut(size_t units, const Phase& phase);  // phase(begin, end, task) on the threads; returns the tasks
-
   const DecoderView decoder_;
-  const size_t threads_, tiles_;
+  Team& team_;
+  const size_t tiles_;
   std::vector<Slot> slots_;
   std::vector<StepRow> rows_;  // of the step
   std::vector<StepRun> runs_;  // the same by image
@@ -74,6 +73,8 @@ class DecodeGroup {
  private:
   bool admit();    // false when nothing is left to decode
   void prepare();  // keys, folded contexts and initial states of fresh_ images
+  ProductRows quantise(const float* values, size_t stride, size_t columns, size_t count, uint8_t* codes,
+                       float* scales);
   void list_rows();
   void step();
 
@@ -82,19 +83,9 @@ class DecodeGroup {
   std::vector<const float*> features_;  // of every slot
   size_t state_rows_ = 0;               // rows of state and cell that the next step may continue
   float *keys_, *folded_ = nullptr, *cell_, *initial_, *mean_;  // in the arena
+  uint8_t *feature_codes_, *mean_codes_, *initial_codes_;       // the same in 8 bits, with int8
+  float *feature_scales_, *mean_scales_, *initial_scales_;
 };
-
-template <class Phase>
-size_t DecodeGroup::cut(size_t units, const Phase& phase) {
-  const size_t tasks = std::min(threads_, units);
-  if (tasks < 2) {
-    if (units > 0) phase(0, units, 0);
-    return tasks;
-  }
-  auto run = [&](size_t task) { phase(units * task / tasks, units * (task + 1) / tasks, task); };
-  parallel_for(tasks, [&run](size_t task) { run(task); });  // one captured reference: no allocation
-  return tasks;
-}
 
 // Decode the whole batch by one strategy with at most `threads` threads (0: the pool's).
 template <class Group, class Call>
@@ -106,10 +97,15 @@ bool decode_images(Call& call, size_t threads) {
   threads = threads == 0 ? thread_count() : std::min(threads, thread_count());
   const size_t most = std::max<size_t>(1, kRowsPerGroup / call.sentences);  // images of a group
   if (threads == 1 || images < threads * kImagesPerThread) {
-    Group(call, std::min(images, most), threads).run();
+    Team team(threads);
+    Group group(call, std::min(images, most), team);
+    team.run([&] { group.run(); });
   } else {
     const size_t slots = std::min((images + threads - 1) / threads, most);
-    parallel_for(threads, [&](size_t) { Group(call, slots, 1).run(); });
+    parallel_for(threads, [&](size_t) {
+      Team alone(1);
+      Group(call, slots, alone).run();
+    });
   }
   return call.finite;
 }

@@ -1,6 +1,7 @@
 #include "cpu/decode_kernel.h"
 
 #include "cpu/gemm.h"
+#include "cpu/product.h"
 #include "cpu/vector_math.h"
 
 namespace pycap {
@@ -18,8 +19,9 @@ void add_context(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
   const size_t columns = sizes.mix_columns();
   if (step.folded == nullptr) {
-    gemm_panels<float>({step.blended, sizes.feature_dim, step.count, step.context, columns, false, nullptr},
-                       step.decoder.context, begin, end);
+    multiply({step.blended, sizes.feature_dim, step.count, step.blended_codes, pad_to_quad(sizes.feature_dim),
+              step.blended_scales},
+             step.decoder.context, nullptr, step.context, columns, begin, end);
     return;
   }
   for (size_t row = 0, next; row < step.count; row = next) {
@@ -57,19 +59,20 @@ void score_rows(const StepView& step, size_t slot, size_t region, size_t row, si
 
 }  // namespace
 
-void multiply_panels(const float* a, size_t lda, size_t rows, const PackedView<float>& weight,
-                     const float* bias, float* c, size_t ldc, size_t begin, size_t end) {
-  if (rows > 0) gemm_panels<float>({a, lda, rows, c, ldc, false, bias}, weight, begin, end);
+void multiply_panels(const ProductRows& a, const WeightView& weight, const float* bias, float* c, size_t ldc,
+                     size_t begin, size_t end) {
+  multiply(a, weight, bias, c, ldc, begin, end);
 }
 
-void fold_panels(const float* a, size_t rows, const PackedView<float>& weight, float* folded, size_t begin,
-                 size_t end) {
-  for (size_t panel = begin; panel < end;
-       ++panel) {  // one packed panel is a row-major (rows, kPanel) product
-    PackedView<float> single{weight.data + panel * weight.depth * kPanel, kPanel, weight.depth};
-    gemm_panels<float>({a, weight.depth, rows, folded + panel * rows * kPanel, kPanel, false, nullptr},
-                       single, 0, 1);
-  }
+void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, size_t begin, size_t end) {
+  for (size_t panel = begin; panel < end; ++panel)  // one packed panel is a row-major (rows, kPanel) product
+    multiply(a, slice(weight, panel * kPanel, kPanel), nullptr, folded + panel * a.count * kPanel, kPanel, 0, 1);
+}
+
+void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales,
+                   size_t begin, size_t end) {
+  for (size_t row = begin; row < end; ++row)
+    scales[row] = quantise_row(values + row * stride, columns, codes + row * pad_to_quad(columns));
 }
 
 void average_rows(const float* values, size_t rows, size_t columns, float* mean) {
@@ -154,6 +157,9 @@ void blend_features(const StepView& step, size_t begin, size_t end) {
         sum += gated[region] * load(features + region * columns + column, columns - column);
       store(blended + column, sum, columns - column);
     }
+    if (step.decoder.precision == Precision::int8)
+      step.blended_scales[row] =
+          quantise_row(blended, columns, step.blended_codes + row * pad_to_quad(columns));
   }
 }
 
@@ -171,7 +177,9 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
       const float* context = step.context + row * sizes.mix_columns() + column;
       const float* cell = step.cell + live.parent * sizes.hidden_columns() + block * kPanel;
       float* next_cell = step.next_cell + row * sizes.hidden_columns() + block * kPanel;
-      float* hidden = step.hidden + row * sizes.hidden_columns() + block * kPanel;
+      const size_t place = row * sizes.hidden_columns() + block * kPanel;
+      float* hidden = step.hidden + place;
+      uint8_t* codes = step.decoder.precision == Precision::int8 ? step.hidden_codes + place : nullptr;
       for (size_t unit = 0; unit < kPanel; unit += kWidth) {
         Floats gates[4];
         for (size_t g = 0; g < 4; ++g) {
@@ -180,7 +188,11 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
         }
         Floats updated = sigmoid(gates[1]) * load(cell + unit) + sigmoid(gates[0]) * tanh(gates[2]);
         store(next_cell + unit, updated);
-        store(hidden + unit, sigmoid(gates[3]) * tanh(updated));
+        const Floats state = sigmoid(gates[3]) * tanh(updated);
+        if (codes)
+          store_codes(state, kCodeSteps, codes + unit);
+        else
+          store(hidden + unit, state);
       }
     }
   }
@@ -190,9 +202,8 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
 // mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated context)
 void multiply_state(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
-  gemm_panels<float>({step.hidden, sizes.hidden_columns(), step.count, step.state, sizes.state_columns(),
-                      false, step.decoder.state_bias},
-                     step.decoder.state, begin, end);
+  multiply({step.hidden, sizes.hidden_columns(), step.count, step.hidden_codes, sizes.hidden_columns()},
+           step.decoder.state, step.decoder.state_bias, step.state, sizes.state_columns(), begin, end);
   const size_t query = sizes.query_begin() / kPanel, query_end = sizes.gate_begin() / kPanel;
   exponentiate(step.state, sizes.state_columns(), step.count, larger(begin, query), smaller(end, query_end));
   const size_t embed_end = smaller(end, sizes.embed_columns() / kPanel);
@@ -203,8 +214,14 @@ void multiply_state(const StepView& step, size_t begin, size_t end) {
     const float* state = step.state + row * sizes.state_columns();
     const float* context = step.context + row * sizes.mix_columns();
     float* mixed = step.mixed + row * sizes.embed_columns();
-    for (size_t e = begin * kPanel; e < embed_end * kPanel; e += kWidth)
-      store(mixed + e, tanh(load(word + e) + load(state + e) + load(context + e)));
+    uint8_t* codes = step.mixed_codes + row * sizes.embed_columns();
+    for (size_t e = begin * kPanel; e < embed_end * kPanel; e += kWidth) {
+      const Floats value = tanh(load(word + e) + load(state + e) + load(context + e));
+      if (step.decoder.precision == Precision::int8)
+        store_codes(value, kCodeSteps, codes + e);
+      else
+        store(mixed + e, value);
+    }
   }
 }
 

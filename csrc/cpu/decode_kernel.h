@@ -24,6 +24,15 @@ struct StepRun {       // the rows of one image
   uint32_t slot;
 };
 
+// The left side of a product with a weight, in the precision that the weight has.
+struct ProductRows {
+  const float* values;
+  size_t stride, count;
+  const uint8_t* codes = nullptr;  // the same in 8 bits (int8_matrix.h)
+  size_t code_stride = 0;
+  const float* scales = nullptr;  // (count,); null: values are within [-1, 1] and all scales 1 / kCodeSteps
+};
+
 struct StepView {
   DecoderView decoder;
   const StepRow* rows;
@@ -40,12 +49,14 @@ struct StepView {
                  // multiply_state overwrites it
   const float* cell;    // (parents, hidden_columns)
   float* next_cell;     // (rows, hidden_columns)
-  float* hidden;        // (rows, hidden_columns)
+  float* hidden;        // (rows, hidden_columns); with int8 only its codes
   float* attention;     // (rows, region_stride)
   float* gated;         // (rows, region_stride): attention times the scalar gate
   float* blended;       // (rows, feature_dim): gated context, unless folded
+  uint8_t *hidden_codes, *mixed_codes, *blended_codes;  // of what they are named for, with int8
+  float* blended_scales;                                // (rows,)
   float* context;       // (rows, mix_columns): what the context adds
-  float* mixed;         // (rows, embed_columns): deep output
+  float* mixed;         // (rows, embed_columns): deep output; with int8 only its codes
   float* logits;        // (tasks, rows, kTileWords), of one tile at a time
   float* tile_maximum;  // (tiles, rows): of the logits
   float* tile_sum;      // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
@@ -54,11 +65,14 @@ struct StepView {
 #define PYCAP_DECLARE(isa)                                                                            \
   namespace isa {                                                                                     \
   /* c = a @ weight^T + bias for panels [begin, end) */                                               \
-  void multiply_panels(const float* a, size_t lda, size_t rows, const PackedView<float>& weight,      \
-                       const float* bias, float* c, size_t ldc, size_t begin, size_t end);            \
+  void multiply_panels(const ProductRows& a, const WeightView& weight, const float* bias, float* c,   \
+                       size_t ldc, size_t begin, size_t end);                                         \
   /* the same, transposed into packed panels of depth `rows`: folded (panels, rows, kPanel) */        \
-  void fold_panels(const float* a, size_t rows, const PackedView<float>& weight, float* folded,       \
-                   size_t begin, size_t end);                                                         \
+  void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, size_t begin,       \
+                   size_t end);                                                                       \
+  /* fill codes (rows, pad_to_quad(columns)) and scales of rows [begin, end); NaN where not finite */ \
+  void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales, \
+                     size_t begin, size_t end);                                                       \
   void average_rows(const float* values, size_t rows, size_t columns, float* mean);                   \
   void squash(float* values, size_t count); /* tanh; count is a multiple of kPanel */                 \
   /* exp(2 value), bounded, in place, for panels [begin, end) of all rows */                          \

@@ -1,6 +1,7 @@
 #include "cpu/decoder.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "cpu/decode_kernel.h"
 #include "cpu/isa.h"
@@ -26,36 +27,48 @@ void copy_gates(float* target, const float* source, size_t hidden_dim) {
       target[unit / kPanel * 4 * kPanel + gate * kPanel + unit % kPanel] = source[gate * hidden_dim + unit];
 }
 
+void check_finite(const std::vector<float>& values) {
+  float sum = 0;
+  for (float value : values) sum += value * 0;
+  if (sum != 0) throw std::invalid_argument("weights must be finite to be stored as int8");
+}
+
 }  // namespace
 
-Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays)
+Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays, Precision precision)
     : sizes_(sizes),
+      precision_(precision),
       state_(sizes.state_columns(), sizes.hidden_dim),
       context_(sizes.mix_columns(), sizes.feature_dim),
       key_(sizes.query_columns(), sizes.feature_dim),
       initial_(2 * sizes.hidden_columns(), sizes.feature_dim),
-      output_(arrays.output, sizes.vocab_size, sizes.embed_dim),
+      output_(sizes.vocab_size, sizes.embed_dim),
       state_bias_(sizes.state_columns()),
       key_bias_(sizes.query_columns()),
       initial_bias_(2 * sizes.hidden_columns()),
       output_bias_(arrays.output_vocab_bias, arrays.output_vocab_bias + sizes.vocab_size),
       score_(sizes.query_columns()) {
   const size_t hidden = sizes.hidden_dim, attention = sizes.attention_dim, feature = sizes.feature_dim;
-  state_.fill(arrays.output_hidden, sizes.embed_dim, hidden, hidden, 1);
-  fill_gates(state_, arrays.recurrent, sizes, hidden, sizes.embed_columns());
-  state_.fill(arrays.query, attention, hidden, hidden, 1, sizes.query_begin());
-  state_.fill(arrays.gate, 1, hidden, hidden, 1, sizes.gate_begin());
+  state_.full().fill(arrays.output_hidden, sizes.embed_dim, hidden, hidden, 1);
+  fill_gates(state_.full(), arrays.recurrent, sizes, hidden, sizes.embed_columns());
+  state_.full().fill(arrays.query, attention, hidden, hidden, 1, sizes.query_begin());
+  state_.full().fill(arrays.gate, 1, hidden, hidden, 1, sizes.gate_begin());
   state_bias_[sizes.gate_begin()] = *arrays.gate_bias;
-  context_.fill(arrays.output_context, sizes.embed_dim, feature, feature, 1);
-  fill_gates(context_, arrays.context, sizes, feature, sizes.embed_columns());
-  key_.fill(arrays.key, attention, feature, feature, 1);
+  context_.full().fill(arrays.output_context, sizes.embed_dim, feature, feature, 1);
+  fill_gates(context_.full(), arrays.context, sizes, feature, sizes.embed_columns());
+  key_.full().fill(arrays.key, attention, feature, feature, 1);
   std::copy_n(arrays.key_bias, attention, key_bias_.data());
   std::transform(arrays.score, arrays.score + attention, score_.data(), [](float value) { return -2 * value; });
-  initial_.fill(arrays.initial_hidden, hidden, feature, feature, 1);
-  initial_.fill(arrays.initial_cell, hidden, feature, feature, 1, sizes.hidden_columns());
+  initial_.full().fill(arrays.initial_hidden, hidden, feature, feature, 1);
+  initial_.full().fill(arrays.initial_cell, hidden, feature, feature, 1, sizes.hidden_columns());
   std::copy_n(arrays.initial_hidden_bias, hidden, initial_bias_.data());
   std::copy_n(arrays.initial_cell_bias, hidden, initial_bias_.data() + sizes.hidden_columns());
+  output_.full().fill(arrays.output, sizes.vocab_size, sizes.embed_dim, sizes.embed_dim, 1);
   fold_words(arrays);
+  if (precision == Precision::float32) return;
+  for (Weight* weight : {&state_, &context_, &key_, &initial_, &output_}) weight->shrink();
+  for (const auto* values : {&state_bias_, &key_bias_, &initial_bias_, &output_bias_, &score_, &words_})
+    check_finite(*values);  // 8-bit codes of a hidden state cannot say that it is NaN
 }
 
 // words[v] = [embedding[v] + output_bias | input @ embedding[v] + input_bias]
@@ -73,16 +86,26 @@ void Decoder::fold_words(const DecoderArrays& arrays) {
     float* target = words_.data() + first * columns;
     const float* source = arrays.embedding + first * embed;
     PYCAP_DISPATCH(
-        multiply_panels(source, embed, count, input.view(), bias.data(), target, columns, 0, input.panels()));
+        multiply_panels({source, embed, count}, {input.view(), {}}, bias.data(), target, columns, 0, input.panels()));
     for (size_t row = 0; row < count; ++row)
       for (size_t e = 0; e < embed; ++e) target[row * columns + e] += source[row * embed + e];
   });
 }
 
 DecoderView Decoder::view() const {
-  return {sizes_,         state_.view(),      context_.view(),  key_.view(),          initial_.view(),
-          output_.view(), state_bias_.data(), key_bias_.data(), initial_bias_.data(), output_bias_.data(),
-          score_.data(),  words_.data()};
+  return {sizes_,
+          precision_,
+          state_.view(),
+          context_.view(),
+          key_.view(),
+          initial_.view(),
+          output_.view(),
+          state_bias_.data(),
+          key_bias_.data(),
+          initial_bias_.data(),
+          output_bias_.data(),
+          score_.data(),
+          words_.data()};
 }
 
 }  // namespace pycap

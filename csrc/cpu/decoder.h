@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/int8_matrix.h"
 #include "cpu/packed_matrix.h"
 
 namespace pycap {
@@ -46,14 +47,18 @@ struct DecoderArrays {
   const float *output_hidden, *output_context, *output_bias, *output, *output_vocab_bias;
 };
 
+// How the matrices are stored; everything else is float32 in both.
+enum class Precision { float32, int8 };
+
 // What kernels see of a packed decoder.
 struct DecoderView {
   DecoderSizes sizes;
-  PackedView<float> state;    // (state_columns, hidden_dim): output_hidden, recurrent, query, gate
-  PackedView<float> context;  // (mix_columns, feature_dim): output_context, context
-  PackedView<float> key;      // (query_columns, feature_dim)
-  PackedView<float> initial;  // (2 * hidden_columns, feature_dim): initial_hidden, initial_cell
-  PackedView<float> output;   // (vocab_size, embed_dim)
+  Precision precision;
+  WeightView state;           // (state_columns, hidden_dim): output_hidden, recurrent, query, gate
+  WeightView context;         // (mix_columns, feature_dim): output_context, context
+  WeightView key;             // (query_columns, feature_dim)
+  WeightView initial;         // (2 * hidden_columns, feature_dim): initial_hidden, initial_cell
+  WeightView output;          // (vocab_size, embed_dim)
   const float* state_bias;    // (state_columns,)
   const float* key_bias;      // (query_columns,)
   const float* initial_bias;  // (2 * hidden_columns,)
@@ -64,7 +69,8 @@ struct DecoderView {
 
 class Decoder {
  public:
-  Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays);
+  // Throws std::invalid_argument where int8 is asked for and a weight is not finite.
+  Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays, Precision precision = Precision::float32);
 
   const DecoderSizes& sizes() const { return sizes_; }
   DecoderView view() const;
@@ -73,7 +79,8 @@ class Decoder {
   void fold_words(const DecoderArrays& arrays);
 
   DecoderSizes sizes_;
-  PackedMatrix<float> state_, context_, key_, initial_, output_;
+  Precision precision_;
+  Weight state_, context_, key_, initial_, output_;
   std::vector<float> state_bias_, key_bias_, initial_bias_, output_bias_, score_, words_;
 };
 

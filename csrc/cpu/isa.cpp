@@ -1,5 +1,11 @@
 #include "cpu/isa.h"
 
+#ifdef PYCAP_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -7,20 +13,34 @@
 namespace pycap {
 namespace {
 
+#ifdef PYCAP_AMX
+bool supports_amx() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 24 & 1) || !(d >> 25 & 1)) return false;  // TILE, INT8
+  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM: for the whole process
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+#endif
+
 bool supported(Isa isa) {
 #ifdef PYCAP_X86
   __builtin_cpu_init();
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (isa == Isa::avx2) return avx2;
-  if (isa == Isa::avx512)
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  if (isa == Isa::avx512) return avx512;
+  bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  if (isa == Isa::avx512vnni) return vnni;
+#ifdef PYCAP_AMX
+  if (isa == Isa::amx) return vnni && supports_amx();
+#endif
 #endif
   return isa == Isa::generic;
 }
 
 Isa choose() {
-  const Isa all[] = {Isa::avx512, Isa::avx2, Isa::generic};
+  const Isa all[] = {Isa::amx, Isa::avx512vnni, Isa::avx512, Isa::avx2, Isa::generic};
   const char* forced = std::getenv("PYCAP_FORCE_ISA");
   if (forced == nullptr || *forced == '\0') {
     for (Isa isa : all)
@@ -31,7 +51,7 @@ Isa choose() {
     if (supported(isa)) return isa;
     throw std::runtime_error(std::string("PYCAP_FORCE_ISA=") + forced + ": this CPU or build lacks it");
   }
-  throw std::runtime_error(std::string("PYCAP_FORCE_ISA must be generic, avx2 or avx512, got ") + forced);
+  throw std::runtime_error(std::string("PYCAP_FORCE_ISA must be generic, avx2, avx512, avx512vnni or amx, got ") + forced);
 }
 
 }  // namespace
@@ -43,6 +63,10 @@ Isa active_isa() {
 
 const char* isa_name(Isa isa) {
   switch (isa) {
+    case Isa::amx:
+      return "amx";
+    case Isa::avx512vnni:
+      return "avx512vnni";
     case Isa::avx512:
       return "avx512";
     case Isa::avx2:

@@ -51,21 +51,33 @@ size_t default_threads() {
   return std::max<size_t>(1, std::min<double>(count, std::ceil(cgroup_quota())));
 }
 
-// One parallel_for call: workers and caller draw task numbers from `next`.
+// One parallel_for call. Each thread starts at its own share of the tasks and then helps with what is left: the
+// same thread does the same task in phase after phase, and finds its part of the weights in its own cache.
 struct Job {
   const std::function<void(size_t)>& run;
   size_t tasks;
-  std::atomic<size_t> next{0};
+  std::atomic<uint64_t> taken{0};  // a bit for each of the first kTracked tasks
+  std::atomic<size_t> next{kTracked};
   std::exception_ptr error{};
   std::once_flag failed{};
 
-  void work() {
-    for (size_t task; (task = next.fetch_add(1)) < tasks;) {
-      try {
-        run(task);
-      } catch (...) {
-        std::call_once(failed, [&] { error = std::current_exception(); });
-      }
+  static constexpr size_t kTracked = 64;
+
+  void work(size_t thread, size_t threads) {
+    const size_t tracked = std::min(tasks, kTracked), first = tracked * thread / threads;
+    for (size_t i = 0; i < tracked; ++i) {
+      const size_t task = (first + i) % tracked;
+      const uint64_t bit = uint64_t{1} << task;
+      if ((taken.load(std::memory_order_relaxed) & bit) == 0 && (taken.fetch_or(bit) & bit) == 0) perform(task);
+    }
+    for (size_t task; tracked < tasks && (task = next.fetch_add(1)) < tasks;) perform(task);
+  }
+
+  void perform(size_t task) {
+    try {
+      run(task);
+    } catch (...) {
+      std::call_once(failed, [&] { error = std::current_exception(); });
     }
   }
 };
@@ -73,54 +85,65 @@ struct Job {
 class Pool {
  public:
   explicit Pool(size_t threads) {
-    for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+    for (size_t i = 1; i < threads; ++i) workers_.emplace_back([=] { serve(i, threads); });
   }
 
   ~Pool() {
-    publish(nullptr);
+    stopped_ = true;
+    wake();
     for (std::thread& worker : workers_) worker.join();
   }
 
   size_t threads() const { return workers_.size() + 1; }
 
+  // Nobody waits for a worker that is still asleep: it finds the job gone. All atomics here are sequentially
+  // consistent: a worker says that it is active before it looks for the job, and the caller takes the job away
+  // before it looks for active workers, so one of them sees the other.
   void run(Job& job) {
-    pending_ = workers_.size();
-    publish(&job);
-    job.work();
-    for (int spin = 0; pending_.load() > 0; ++spin) spin < kSpins ? pause() : std::this_thread::yield();
+    job_ = &job;
+    wake();
+    job.work(0, threads());
+    job_ = nullptr;
+    for (int spin = 0; active_ > 0; ++spin) spin < kSpins ? pause() : std::this_thread::yield();
   }
 
  private:
-  void publish(Job* job) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      job_ = job;
-      epoch_.fetch_add(1);
-    }
+  // Workers that still spin see the epoch change; only those that went to sleep need the lock. Either a worker
+  // counts itself asleep before `sleepers_` is read here, or it sees the new epoch before it sleeps.
+  void wake() {
+    ++epoch_;
+    if (sleepers_ == 0) return;
+    { std::lock_guard<std::mutex> lock(mutex_); }
     wake_.notify_all();
   }
 
-  void serve() {
+  void await(unsigned seen) {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (epoch_ != seen) return;
+      pause();
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++sleepers_;
+    wake_.wait(lock, [&] { return epoch_ != seen; });
+    --sleepers_;
+  }
+
+  void serve(size_t thread, size_t threads) {
     for (unsigned seen = 0;;) {
-      for (int spin = 0; spin < kSpins && epoch_.load() == seen; ++spin) pause();
-      Job* job;
-      {
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return epoch_.load() != seen; });
-        seen = epoch_.load();
-        job = job_;
-      }
-      if (job == nullptr) return;
-      job->work();
-      pending_.fetch_sub(1);
+      await(seen);
+      seen = epoch_;
+      if (stopped_) return;
+      ++active_;
+      if (Job* job = job_) job->work(thread, threads);
+      --active_;
     }
   }
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<unsigned> epoch_{0};
-  std::atomic<size_t> pending_{0};
-  Job* job_ = nullptr;
+  std::atomic<unsigned> epoch_{0}, sleepers_{0}, active_{0};
+  std::atomic<bool> stopped_{false};
+  std::atomic<Job*> job_{nullptr};
   std::vector<std::thread> workers_;
 };
 
@@ -153,7 +176,7 @@ void parallel_for(size_t tasks, const std::function<void(size_t)>& run) {
   Job job{run, tasks};
   Hold hold;
   if (!hold.held || tasks < 2 || thread_count() == 1) {
-    job.work();
+    job.work(0, 1);
   } else {
     static const int registered = pthread_atfork(nullptr, nullptr, forget_pool);
     (void)registered;

@@ -4,8 +4,8 @@
 
 namespace pycap {
 
-SampleGroup::SampleGroup(SampleCall& call, size_t slots, size_t threads)
-    : DecodeGroup(call, slots, threads), call_(call), images_(slots) {
+SampleGroup::SampleGroup(SampleCall& call, size_t slots, Team& team)
+    : DecodeGroup(call, slots, team), call_(call), images_(slots) {
   const size_t rows = slots * call.settings.samples;
   for (Image& image : images_) image.live.reserve(call.settings.samples);
   draw_rows_.reserve(rows);
@@ -54,7 +54,7 @@ void SampleGroup::predict() {
   draw_.rows = draw_rows_.data();
   draw_.keys = keys_.data();
   draw_.draws = keys_.size();
-  cut(tiles_, [&](size_t begin, size_t end, size_t task) {
+  team_.cut(tiles_, [&](size_t begin, size_t end, size_t task) {
     PYCAP_DISPATCH(draw_words(view_, draw_, begin, end, task));
   });
 }

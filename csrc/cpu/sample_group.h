@@ -19,7 +19,7 @@ struct SampleCall : DecodeCall {
 
 class SampleGroup final : public DecodeGroup {
  public:
-  SampleGroup(SampleCall& call, size_t slots, size_t threads);
+  SampleGroup(SampleCall& call, size_t slots, Team& team);
 
  private:
   struct Sentence {  // unfinished

@@ -11,8 +11,8 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-SearchGroup::SearchGroup(SearchCall& call, size_t slots, size_t threads)
-    : DecodeGroup(call, slots, threads),
+SearchGroup::SearchGroup(SearchCall& call, size_t slots, Team& team)
+    : DecodeGroup(call, slots, team),
       call_(call),
       searches_(slots, BeamSearch(call.settings, call.norm)),
       ranked_(2 * call.settings.beam) {
@@ -23,8 +23,8 @@ SearchGroup::SearchGroup(SearchCall& call, size_t slots, size_t threads)
   ranking_.ranks = std::min(2 * settings.beam, decoder_.sizes.vocab_size);
   arena_.plan(history_, slots * settings.max_length * settings.beam * call.batch.regions);
   arena_.plan(ranking_.end_logit, rows);
-  arena_.plan(ranking_.listed, threads * rows * ranking_.ranks);
-  arena_.plan(ranking_.listed_count, threads * rows);
+  arena_.plan(ranking_.listed, team.threads() * rows * ranking_.ranks);
+  arena_.plan(ranking_.listed_count, team.threads() * rows);
   commit();
 }
 
@@ -39,7 +39,7 @@ void SearchGroup::extend(size_t slot, uint32_t parents) {
 }
 
 void SearchGroup::predict() {
-  tasks_ = cut(tiles_, [&](size_t begin, size_t end, size_t task) {
+  tasks_ = team_.cut(tiles_, [&](size_t begin, size_t end, size_t task) {
     PYCAP_DISPATCH(rank_words(view_, ranking_, begin, end, task));
   });
 }

@@ -20,7 +20,7 @@ struct SearchCall : DecodeCall {
 
 class SearchGroup final : public DecodeGroup {
  public:
-  SearchGroup(SearchCall& call, size_t slots, size_t threads);
+  SearchGroup(SearchCall& call, size_t slots, Team& team);
 
  private:
   void begin(size_t slot) override;

@@ -40,11 +40,12 @@ Result search(const Decoder& decoder, const std::vector<float>& features, size_t
   return result;
 }
 
-void check_shape(const DecoderSizes& sizes, size_t images, size_t regions, const SearchSettings& settings) {
+void check_shape(const DecoderSizes& sizes, size_t images, size_t regions, const SearchSettings& settings,
+                 Precision precision = Precision::float32) {
   std::mt19937 random(1);
   Model model{sizes, {}};
   model.arrays.reserve(20);
-  const Decoder decoder = model.pack(random);
+  const Decoder decoder = model.pack(random, precision);
   const std::vector<float> features = draw<float>(random, images * regions * sizes.feature_dim);
   set_thread_count(1);
   const Result expected = search(decoder, features, images, regions, settings);
@@ -70,5 +71,9 @@ int main() {
   check_shape({131, 32, 32, 32, 32}, 2, 40, {2, 5, 1, 0.0, 1, 2, 0});  // multiplied each step
   check_shape({5, 1, 1, 1, 1}, 3, 1, {4, 3, 4, 1.0, 1, 2, 0});         // one word to emit, all widths 1
   check_shape({40, 7, 5, 3, 2}, 26, 2, {1, 4, 1, 0.7, 1, 2, 0});  // greedy, more images than rows at once
+  check_shape({300, 64, 128, 64, 64}, 7, 9, {3, 6, 2, 0.7, 1, 2, 0}, Precision::int8);    // whole AMX tiles
+  check_shape({300, 64, 128, 64, 64}, 20, 40, {2, 5, 1, 0.7, 1, 2, 0}, Precision::int8);  // many rows
+  check_shape({131, 40, 65, 33, 50}, 7, 9, {3, 6, 2, 0.7, 1, 2, 0}, Precision::int8);     // odd depths
+  check_shape({5, 1, 1, 1, 1}, 3, 1, {4, 3, 4, 1.0, 1, 2, 0}, Precision::int8);
   std::puts("beam_search: ok");
 }

@@ -17,7 +17,7 @@ struct Model {
     return arrays.back().data();
   }
 
-  Decoder pack(std::mt19937& random) {
+  Decoder pack(std::mt19937& random, Precision precision = Precision::float32) {
     const size_t vocab = sizes.vocab_size, embed = sizes.embed_dim, hidden = sizes.hidden_dim;
     const size_t attention = sizes.attention_dim, feature = sizes.feature_dim;
     DecoderArrays all{};
@@ -30,7 +30,7 @@ struct Model {
     set(all.initial_cell, hidden * feature), set(all.initial_cell_bias, hidden);
     set(all.output_hidden, embed * hidden), set(all.output_context, embed * feature);
     set(all.output_bias, embed), set(all.output, vocab * embed), set(all.output_vocab_bias, vocab);
-    return Decoder(sizes, all);
+    return Decoder(sizes, all, precision);
   }
 };
 

@@ -61,6 +61,7 @@ class BeamResult(NamedTuple):
     attention: Tensor
 
 
+PRECISIONS = ("float32", "int8")
 SETTINGS = ("beam", "max_length", "n_best", "length_penalty", "end", "banned")
 
 
@@ -72,14 +73,19 @@ class BeamDecoder:
     Args:
         weights: the decoder's parameters, any dtype and device (native: float32 on the CPU).
         threads: threads of one native search; None takes the library's setting.
+        precision: how the native search stores matrices: "float32", or "int8" with one scale a row and states
+            rounded to 8 bits (a quarter of the memory, several times as fast). The reference ignores it.
     """
 
-    def __init__(self, weights: DecoderWeights, threads: int | None = None):
+    def __init__(self, weights: DecoderWeights, threads: int | None = None, precision: str = "float32"):
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1 or None for the library's setting, got {threads}")
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, got {precision!r}")
         self.weights = weights
         self.threads = threads
-        self._native = _pack(weights) if library.backend() == "native" else None
+        self.precision = precision
+        self._native = _pack(weights, precision) if library.backend() == "native" else None
 
     @torch.no_grad()
     def search(
@@ -170,7 +176,7 @@ class BeamDecoder:
         if library.backend() != "native":
             return None
         if self._native is None:
-            self._native = _pack(self.weights)
+            self._native = _pack(self.weights, self.precision)
         return self._native
 
     def _unpacked(self, features: Tensor, start: int) -> tuple[DecoderState, Step, Tensor]:
@@ -182,13 +188,14 @@ class BeamDecoder:
         )
 
 
-def _pack(weights: DecoderWeights) -> Any | None:
+def _pack(weights: DecoderWeights, precision: str) -> Any | None:
     """Return the native decoder of these weights; None where only the reference can search."""
     flat = {**weights._asdict(), **weights.attend._asdict()}
     del flat["attend"]
     if any(part.dtype != torch.float32 or part.device.type != "cpu" for part in flat.values()):
         return None
-    return library.cpu.Decoder(**{name: part.detach().contiguous().numpy() for name, part in flat.items()})
+    arrays = {name: part.detach().contiguous().numpy() for name, part in flat.items()}
+    return library.cpu.Decoder(precision=precision, **arrays)
 
 
 def _search_native(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from attend_problem import INPUTS, SHAPES, SMALL, convert, differentiate, make_problem, relative_error
-from tiny import PACKAGE_HOME
+from instruction_sets import ISAS, run_forced
 
 from pycap.ops import AttendLSTMWeights, attend_lstm, attend_lstm_reference, attend_lstm_step, library, use
 
@@ -151,21 +148,14 @@ def test_thread_count_does_not_change_a_bit() -> None:
 
 
 @needs_native
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_matches_reference(isa: str) -> None:
-    best = library.describe()["isa"]
-    if ["generic", "avx2", "avx512"].index(isa) > ["generic", "avx2", "avx512"].index(best):
-        pytest.skip(f"this CPU has no {isa}")
     code = (
-        "import pytest, sys; from pycap.ops import library; assert library.describe()['isa'] == sys.argv[1]; "
+        "import pytest, sys; from pycap.ops import library, missing_reason; print(missing_reason()); "
+        "assert library.describe()['isa'] == sys.argv[1]; "
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', sys.argv[2], '-k', 'kernel_matches or row_does_not']))"
     )
-    environment = {**os.environ, "PYCAP_FORCE_ISA": isa}
-    command = [sys.executable, "-c", code, isa, str(Path(__file__))]
-    done = subprocess.run(
-        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_forced(isa, code, isa, str(Path(__file__)))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +10,8 @@ import torch
 from beam_oracle import Verdict, search_by_the_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instruction_sets import ISAS, run_forced
 from random_decoder import cast, make_features, make_weights
-from tiny import PACKAGE_HOME
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
@@ -251,22 +247,12 @@ json.dump([library.describe()["isa"], first.tokens.tolist(), first.scores.tolist
 """
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_gives_the_same_sentences(isa):
     weights, features = make_weights(seed=17, vocab_size=150), make_features(6)
     assert min(judge(weights, regions, n_best=2).margin for regions in features) > MARGIN
     here = BeamDecoder(weights).search(features, n_best=2)
-    root = Path(__file__).parent
-    path = os.pathsep.join([str(Path(library.__file__).parents[2]), str(root), *sys.path[:1]])
-    environment = {**os.environ, "PYCAP_FORCE_ISA": isa, "PYTHONPATH": path}
-    command = [sys.executable, "-c", SCRIPT]
-    run = subprocess.run(
-        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
-    )
-    if "this CPU or build lacks it" in run.stderr:
-        pytest.skip(f"this CPU lacks {isa}")
-    assert run.returncode == 0, run.stderr
-    name, tokens, scores, threaded = json.loads(run.stdout)
+    name, tokens, scores, threaded = json.loads(run_forced(isa, SCRIPT))
     assert name == isa
     assert tokens == here.tokens.tolist()
     assert scores == threaded

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from instruction_sets import ISAS, run_forced
 from random_decoder import make_features, make_weights
 from sample_oracle import BANNED, drawn_words, force, gumbel, noise_bits
-from tiny import PACKAGE_HOME
 
 from pycap.config import END, PAD, START
 from pycap.ops import library
@@ -198,23 +194,12 @@ json.dump([library.describe()["isa"], results[0].tokens.tolist(), first, second,
 """
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_draws_the_same_sentences(isa):
     weights, features = make_weights(seed=17, vocab_size=150), make_features(4)
     here = BeamDecoder(weights).sample(features, seed=8, max_length=8)
     assert min(margins(weights, features, here, 8)) > 2 * BOUND
-    root = Path(__file__).parent
-    places = [Path(library.__file__).parents[2], root, root.parent, *sys.path[:1]]
-    path = os.pathsep.join(map(str, places))
-    environment = {**os.environ, "PYCAP_FORCE_ISA": isa, "PYTHONPATH": path}
-    command = [sys.executable, "-c", SCRIPT]
-    run = subprocess.run(
-        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
-    )
-    if "this CPU or build lacks it" in run.stderr:
-        pytest.skip(f"this CPU lacks {isa}")
-    assert run.returncode == 0, run.stderr
-    name, tokens, log_probs, threaded, error = json.loads(run.stdout)
+    name, tokens, log_probs, threaded, error = json.loads(run_forced(isa, SCRIPT))
     assert name == isa
     assert tokens == here.tokens.tolist()
     assert log_probs == threaded

@@ -1,0 +1,110 @@
+// Threads that stay together for many short phases: one fork for all of them, then a flag per phase.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+#include "cpu/pool.h"
+
+namespace pycap {
+
+// The leader cuts phase after phase into one share per member. Members that are still waking up are not waited
+// for: they take part from the next phase on, so results must not depend on the cut.
+class Team {
+ public:
+  explicit Team(size_t threads) : threads_(std::min(threads, kMost)) {}
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  size_t threads() const { return threads_; }  // shares of a phase at most
+
+  // Run lead() here while the pool's threads serve its calls of cut().
+  template <class Lead>
+  void run(const Lead& lead) {
+    if (threads_ == 1) return lead();
+    parallel_for(threads_, [&](size_t task) {
+      if (task > 0) return serve();  // after the leader is done, this returns at once
+      struct Dismissal {
+        Team& team;
+        ~Dismissal() { team.publish(kDismissed); }
+      } dismissal{*this};
+      lead();
+    });
+  }
+
+  // Call phase(begin, end, share) for consecutive parts of [0, units); returns how many parts there were.
+  template <class Phase>
+  size_t cut(size_t units, const Phase& phase) {
+    const size_t members = std::min<size_t>(arrived_.load(std::memory_order_acquire), threads_ - 1);
+    const size_t shares = std::min(members + 1, units);
+    if (shares < 2) {
+      if (units > 0) phase(0, units, 0);
+      return shares;
+    }
+    struct Context {
+      const Phase& phase;
+      size_t units, shares;
+    } context{phase, units, shares};
+    context_ = &context;
+    part_ = [](const void* source, size_t share) {
+      const Context& part = *static_cast<const Context*>(source);
+      part.phase(part.units * share / part.shares, part.units * (share + 1) / part.shares, share);
+    };
+    const uint64_t order = publish(shares - 1);
+    phase(0, units / shares, 0);
+    for (size_t member = 1; member < shares; ++member)
+      wait([&] { return seats_[member].done.load(std::memory_order_acquire) == order; });
+    return shares;
+  }
+
+ private:
+  typedef void (*Part)(const void* context, size_t share);
+
+  static constexpr size_t kMost = 64, kDismissed = 255;
+  static constexpr int kSpins = 20000;  // before other programs may have the core
+
+  uint64_t publish(size_t members) {  // an order: the number of the phase and how many members it is for
+    const uint64_t order = ((order_.load(std::memory_order_relaxed) >> 8) + 1) << 8 | members;
+    order_.store(order, std::memory_order_release);
+    return order;
+  }
+
+  void serve() {
+    uint64_t seen = order_.load(std::memory_order_acquire);
+    const size_t member = arrived_.fetch_add(1, std::memory_order_acq_rel) + 1;
+    while (seen % 256 != kDismissed) {
+      wait([&] { return order_.load(std::memory_order_acquire) != seen; });
+      seen = order_.load(std::memory_order_acquire);
+      if (seen % 256 == kDismissed || member > seen % 256) continue;  // only who is waited for may look further
+      part_(context_, member);
+      seats_[member].done.store(seen, std::memory_order_release);
+    }
+  }
+
+  template <class Ready>
+  static void wait(const Ready& ready) {
+    for (int spin = 0; !ready(); ++spin) {
+      if (spin >= kSpins) std::this_thread::yield();
+#ifdef PYCAP_X86
+      __builtin_ia32_pause();
+#endif
+    }
+  }
+
+  struct alignas(64) Seat {  // a cache line of its own
+    std::atomic<uint64_t> done{0};  // the last order carried out
+  };
+
+  const size_t threads_;
+  alignas(64) std::atomic<uint64_t> order_{0};
+  Part part_ = nullptr;  // these two belong to the order
+  const void* context_ = nullptr;
+  alignas(64) std::atomic<size_t> arrived_{0};
+  std::array<Seat, kMost> seats_;
+};
+
+}  // namespace pycap
