@@ -25,7 +25,7 @@ from pycap.checkpoint import load as load_checkpoint
 from pycap.config import SearchConfig
 from pycap.data.images import ImageError, preprocess, read_image
 from pycap.ops import library
-from pycap.ops.beam import BeamResult
+from pycap.ops.decoding import BeamResult
 
 BATCH_SIZE = 16
 _MAX_READERS = 4  # threads that decode pictures

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pycap.config import ModelConfig
-from pycap.ops.attend_lstm import AttendLSTMWeights, attend_lstm
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
+from pycap.ops.recurrence import AttendLSTMWeights, attend_lstm
 
 # Words are scored in multiples of this many: few different shapes, each of which costs oneDNN memory.
 ROWS = 128

@@ -9,8 +9,8 @@ from pycap.cnn import CnnPart, EfficientNetLite
 from pycap.config import ModelConfig, SearchConfig
 from pycap.decoder import Decoder
 from pycap.encoder import RegionEncoder
-from pycap.ops.beam import BeamDecoder, BeamResult
-from pycap.ops.sample import SampleResult
+from pycap.ops.beam import BeamDecoder
+from pycap.ops.decoding import BeamResult, SampleResult
 
 
 class CaptionModel(nn.Module):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,18 @@ def child_environment() -> dict[str, str]:
     """Return the environment for a process of its own that imports the same pycap as this one."""
     paths = (str(PACKAGE_HOME), os.environ.get("PYTHONPATH", ""))
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def run_python(code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a new Python that imports the same pycap as this one; `words` are its `sys.argv[1:]`."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env={**child_environment(), **environment},
+        cwd=PACKAGE_HOME,
+        check=False,
+    )
 
 
 def draw_picture(seed: int, size: tuple[int, int] = (80, 60)) -> Image.Image:
