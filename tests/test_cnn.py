@@ -7,7 +7,8 @@ import torch
 from matplotlib import cbook
 from PIL import Image
 
-from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, frozen_shape, imagenet_weights, plan_blocks
+from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, imagenet_weights
+from pycap.cnn_plan import frozen_shape, plan_blocks
 from pycap.config import ModelConfig, PreprocessConfig
 from pycap.data.images import preprocess
 
