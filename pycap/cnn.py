@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pycap.cnn_plan import HEAD, STEM, BlockPlan, check_variant, plan_blocks
 from pycap.config import ModelConfig
 from pycap.nn.conv import SameConv2d
-from pycap.plan import HEAD, STEM, BlockPlan, check_variant, plan_blocks
 
 BATCH_NORM_EPS = 1e-3
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from pycap.config import ModelConfig
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
 from pycap.ops.recurrence import AttendLSTMWeights, attend_lstm
-from pycap.plan import DECODER
+from pycap.weights import DECODER
 
 # Words are scored in multiples of this many: few different shapes, each of which costs oneDNN memory.
 ROWS = 128

@@ -8,9 +8,9 @@ from matplotlib import cbook
 from PIL import Image
 
 from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, imagenet_weights
+from pycap.cnn_plan import frozen_shape
 from pycap.config import ModelConfig, PreprocessConfig
 from pycap.data.images import preprocess
-from pycap.plan import frozen_shape
 
 MILITARY_UNIFORM = 652  # ImageNet class of the photo that Matplotlib ships
 

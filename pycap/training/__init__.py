@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
+from pycap.cnn_plan import HEAD
 from pycap.config import Config
 from pycap.data import CaptionDataset, check_dataset, load_dataset
 from pycap.data.batches import TrainingBatches
 from pycap.metrics import References
 from pycap.model import CaptionModel
 from pycap.ops.library import set_threads
-from pycap.plan import HEAD
 from pycap.text import Vocabulary
 from pycap.training.card import model_card
 from pycap.training.distributed import Workers

@@ -13,11 +13,11 @@ import torch
 from tqdm import tqdm
 
 from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint
+from pycap.cnn_plan import frozen_shape
 from pycap.config import Config
 from pycap.data import CaptionDataset, Example
 from pycap.data.features import MIRROR, FeatureCache, content_key, default_cache
 from pycap.data.folder import assign_splits
-from pycap.plan import frozen_shape
 
 
 def open_cache(config: Config, folder: Path | None) -> FeatureCache:

@@ -1,13 +1,11 @@
-"""What a model is made of, from its settings alone: the CNN's blocks, and every weight by name and shape.
+"""A model's weights by name and shape, from its settings alone: what a checkpoint is checked against.
 
-Imports no torch: the network is built from it, and a checkpoint is checked against it.
+Imports no torch.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
+from pycap.cnn_plan import HEAD, STEM, BlockPlan, frozen_shape, plan_blocks
 from pycap.config import ModelConfig
 
 Shapes = dict[str, tuple[int, ...]]  # of weights, by their names in `state_dict()`
@@ -35,85 +33,11 @@ DECODER = {  # field of `DecoderWeights` or `AttendLSTMWeights` -> the decoder's
     "output_vocab_bias": "output.bias",
 }
 
-# EfficientNet-B0's stages (Tan & Le 2019, table 1): repeats, kernel, stride, expansion, outputs.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width and depth multipliers
-STEM, HEAD = 32, 1280  # channels; the Lite family scales neither
-
-
-def _scale_width(channels: int, width: float) -> int:
-    rounded = max(8, int(channels * width + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels * width else rounded
-
-
-def check_variant(variant: str) -> None:
-    """Raise ValueError unless there is such a variant of EfficientNet-Lite."""
-    if variant not in SCALES:
-        raise ValueError(f"cnn must be one of {', '.join(SCALES)}, got {variant!r}")
-
-
-class BlockPlan(NamedTuple):
-    """Shape of one block: channels in and out, side and step of its filter, width of its middle in inputs."""
-
-    inputs: int
-    outputs: int
-    kernel: int
-    stride: int
-    expansion: int
-
-
-def plan_blocks(variant: str) -> list[BlockPlan]:
-    """Return the blocks of a variant, first to last; the first and last stage keep their depth.
-
-    Raises:
-        ValueError: no such variant.
-    """
-    check_variant(variant)
-    width, depth = SCALES[variant]
-    plans, inputs = [], STEM
-    for number, (repeats, kernel, stride, expansion, outputs) in enumerate(STAGES):
-        fixed = number in (0, len(STAGES) - 1)
-        outputs = _scale_width(outputs, width)
-        for repeat in range(repeats if fixed else math.ceil(repeats * depth)):
-            plans.append(BlockPlan(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
-            inputs = outputs
-    return plans
-
-
-def frozen_shape(config: ModelConfig, size: int) -> tuple[int, int]:
-    """Return cells and channels of what the frozen part makes of a picture of `size` pixels a side.
-
-    Raises:
-        ValueError: the CNN has no `config.tuned_blocks` blocks to tune.
-    """
-    plans = plan_blocks(config.cnn)
-    _check_tuned(config, plans)
-    frozen = plans[: len(plans) - config.tuned_blocks]
-    side = -(-size // 2)  # the stem's stride
-    for plan in frozen:
-        side = -(-side // plan.stride)
-    return side * side, frozen[-1].outputs if config.tuned_blocks else HEAD
-
-
-def _check_tuned(config: ModelConfig, plans: list[BlockPlan]) -> None:
-    if not 0 <= config.tuned_blocks < len(plans):
-        raise ValueError(
-            f"model.tuned_blocks must be from 0 to {len(plans) - 1} for {config.cnn}, got {config.tuned_blocks}"
-        )
-
 
 def frozen_weights(config: ModelConfig) -> Shapes:
     """Return the weights of the CNN's frozen part, `layers.NUMBER....`; ValueError as `frozen_shape`."""
+    frozen_shape(config, 32 * config.grid)  # refuses more tuned blocks than there are
     plans = plan_blocks(config.cnn)
-    _check_tuned(config, plans)
     frozen = plans[: len(plans) - config.tuned_blocks]
     layers = [_conv("", 3, STEM, 3), *map(_block, frozen)]
     if config.tuned_blocks == 0:
@@ -127,8 +51,8 @@ def model_weights(config: ModelConfig, vocab_size: int) -> Shapes:
     Raises:
         ValueError: the settings contradict each other.
     """
+    frozen_shape(config, 32 * config.grid)  # refuses more tuned blocks than there are
     plans = plan_blocks(config.cnn)
-    _check_tuned(config, plans)
     shapes = {}
     if config.tuned_blocks:
         layers = [*map(_block, plans[-config.tuned_blocks :]), _conv("", plans[-1].outputs, HEAD, 1)]

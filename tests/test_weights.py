@@ -1,4 +1,4 @@
-"""What the plan says of a model is what the model is."""
+"""The weights that settings promise are those of the network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from tiny import run_python
 
 from pycap.cnn import CnnPart
+from pycap.cnn_plan import frozen_shape, plan_blocks
 from pycap.config import CNNS, ModelConfig
 from pycap.decoder import Decoder
 from pycap.model import CaptionModel
-from pycap.plan import DECODER, frozen_shape, frozen_weights, model_weights, plan_blocks
+from pycap.weights import DECODER, frozen_weights, model_weights
 
 SMALL = ModelConfig(feature_dim=12, encoder_heads=3, embed_dim=10, hidden_dim=14, attention_dim=8, grid=3)
 
@@ -72,6 +73,6 @@ def test_more_blocks_than_there_are_is_one_clear_line(build):
         build(ModelConfig(tuned_blocks=99))
 
 
-def test_the_plan_imports_no_torch():
-    done = run_python("import sys, pycap.plan; sys.exit('torch' in sys.modules)")
+def test_listing_weights_imports_no_torch():
+    done = run_python("import sys, pycap.weights; sys.exit('torch' in sys.modules)")
     assert done.returncode == 0, done.stderr
