@@ -24,10 +24,11 @@ LAYERS = {
     "decoder": {"config", "weights", "ops", "nn"},
     "model": {"config", "ops", "cnn", "encoder", "decoder"},
     "data": {"config", "text"},
-    "checkpoint": {"config", "text", "model"},
+    "checkpoint": {"config", "text", "weights", "model"},
     "training": {"config", "text", "metrics", "ops", "cnn_plan", "cnn", "model", "data", "checkpoint"},
     "figure": {"config", "data"},
-    "captioner": {"config", "text", "ops", "model", "data", "checkpoint"},
+    "engines": {"config", "ops", "weights", "checkpoint"},
+    "captioner": {"config", "text", "ops", "data", "checkpoint", "engines"},
     "evaluation": {"text", "captioner", "data", "figure", "metrics"},
 }
 TOP = {"cli", "__init__", "__main__"}  # may import everything

@@ -1,4 +1,4 @@
-"""A captioner small enough for tests: real code, random weights, a network of mean colours for a CNN."""
+"""A captioner small enough for tests: real code, a real CNN on tiny pictures, behind it random weights."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 import pycap
 from pycap import checkpoint
@@ -37,22 +35,6 @@ CONFIG = Config(
     ),
     search=SearchConfig(max_length=8),
 )
-
-
-class MeanColours(nn.Module):
-    """Stands in for the CNN: a region is its mean colour, repeated over all channels."""
-
-    def forward(self, pixels: Tensor) -> Tensor:  # (batch, 3, size, size) -> (batch, regions, channels)
-        colours = adaptive_avg_pool2d(pixels, GRID).flatten(2).transpose(1, 2)
-        channels = CONFIG.model.region_channels
-        return colours.repeat(1, 1, -(-channels // 3))[:, :, :channels]
-
-    @classmethod
-    def pretrained(cls, variant: str) -> MeanColours:
-        return cls()
-
-    def split(self, tuned_blocks: int) -> tuple[MeanColours, None]:
-        return self, None
 
 
 def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Path:

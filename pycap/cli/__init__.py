@@ -19,7 +19,14 @@ from importlib import import_module
 
 from pycap import __version__
 
-COMMANDS = ("caption", "train", "evaluate", "check", "info")  # in the order of --help; one module each
+COMMANDS = (
+    "caption",
+    "train",
+    "evaluate",
+    "check",
+    "export",
+    "info",
+)  # in the order of --help; one module each
 
 
 class UsageError(Exception):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from broken import write_broken_pictures
 from tiny import PACKAGE_HOME, child_environment, draw_picture
 
@@ -144,7 +143,6 @@ def test_wrong_names_are_reported_without_loading_the_model(caption, tmp_path):
 
 
 @pytest.mark.filterwarnings("always:the compiled kernels are missing")
-@pytest.mark.usefixtures("tiny_cnn")
 def test_missing_kernels_are_one_line_and_captions_still_come(run, tiny_checkpoint, pictures, monkeypatch):
     monkeypatch.setattr(library, "cpu", None)
     result = run("caption", pictures, "--checkpoint", tiny_checkpoint, "--batch-size", 1)
@@ -158,13 +156,12 @@ def test_missing_kernels_are_one_line_and_captions_still_come(run, tiny_checkpoi
 def test_threads_and_batch_size_reach_the_captioner(caption, photo, monkeypatch):
     threads, batches = [], []
     each = Captioner.caption_each
-    monkeypatch.setattr(torch, "set_num_threads", threads.append)
     monkeypatch.setattr(library, "set_threads", threads.append)
     monkeypatch.setattr(
         Captioner, "caption_each", lambda *args, **options: batches.append(options) or each(*args, **options)
     )
     assert caption(photo, "--threads", 3, "--batch-size", 5).code == 0
-    assert threads == [3, 3]
+    assert threads == [3]
     assert batches[0]["batch_size"] == 5
 
 
