@@ -10,7 +10,7 @@ constexpr float kInfinity = __builtin_inff();
 constexpr size_t kSplitBlocks = 3;  // blocks of the middle that a task makes at a time
 constexpr size_t kRingFloats =
     96 * 1024;  // of a ring, about: with its results it fits a small second-level cache
-constexpr size_t kRollFloats = 192 * 1024;  // a middle larger than this, of one task, rolls
+constexpr size_t kRollFloats = 320 * 1024;  // a middle larger than this, of one task, rolls
 
 void clear_padding(const Ring& ring, size_t blocks, size_t side) {
   for (size_t line = 0; line < blocks * ring.slots; ++line) {

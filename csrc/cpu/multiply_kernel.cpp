@@ -23,15 +23,25 @@ inline Floats clip(Floats value, float low, float high) {  // NaN stays NaN
 }
 
 // One tile: rows from `row`, columns from `column`. An element's sum has one order, whatever tile it is in.
+// ahead: (depth, 16) weights to fetch meanwhile.
 template <size_t Rows, size_t Vectors>
-inline __attribute__((always_inline)) void compute_tile(const Multiply& m, size_t row, size_t column) {
+inline __attribute__((always_inline)) void compute_tile(const Multiply& m, size_t row, size_t column,
+                                                        const float* ahead) {
   const float* a = m.source + row * kBlock;
   const float* b = m.weight + column / kBlock * m.weight_stride + column % kBlock;
-  Floats sums[Rows][Vectors] = {};
+  Floats sums[Rows][Vectors];
+#pragma GCC unroll 16
+  for (size_t v = 0; v < Vectors; ++v) {
+    const Floats bias = m.bias ? load(m.bias + column + v * kWidth) : Floats{};
+#pragma GCC unroll 16
+    for (size_t r = 0; r < Rows; ++r) sums[r][v] = bias;
+  }
   for (size_t first = 0; first < m.depth; first += kBlock) {
     const size_t count = m.depth - first < kBlock ? m.depth - first : kBlock;
     for (size_t d = 0; d < count; ++d) {
       Floats values[Vectors];
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += kBlock;
 #pragma GCC unroll 16
       for (size_t v = 0; v < Vectors; ++v)
         values[v] = load(b + v * kWidth / kBlock * m.weight_stride + v * kWidth % kBlock);
@@ -55,7 +65,6 @@ inline __attribute__((always_inline)) void compute_tile(const Multiply& m, size_
     for (size_t v = 0; v < Vectors; ++v) {
       const size_t block = v * kWidth / kBlock, lane = v * kWidth % kBlock;
       Floats result = sums[r][v];
-      if (m.bias) result += load(m.bias + column + v * kWidth);
       if (m.residual) result += load(m.residual + kept + block * m.residual_stride + r * kBlock + lane);
       store(target + block * m.target_stride + lane, clip(result, m.low, m.high));
     }
@@ -65,21 +74,23 @@ inline __attribute__((always_inline)) void compute_tile(const Multiply& m, size_
 }
 
 template <size_t Rows, size_t Vectors>
-void compute_rows(const Multiply& m, size_t rows, size_t row, size_t column) {
+void compute_rows(const Multiply& m, size_t rows, size_t row, size_t column, const float* ahead) {
   if constexpr (Rows > 1) {
-    if (rows < Rows) return compute_rows<Rows - 1, Vectors>(m, rows, row, column);
+    if (rows < Rows) return compute_rows<Rows - 1, Vectors>(m, rows, row, column, ahead);
   }
-  compute_tile<Rows, Vectors>(m, row, column);
+  compute_tile<Rows, Vectors>(m, row, column, ahead);
 }
 
 // All rows of a strip, in tiles of nearly equal height.
 template <size_t Vectors>
 void multiply_strip(const Multiply& m, size_t column) {
-  constexpr size_t most = kRowsOf[Vectors];
+  constexpr size_t most = kRowsOf[Vectors], kStrip = Vectors * kWidth / kBlock;
   const size_t tiles = (m.rows + most - 1) / most;
   for (size_t tile = 0; tile < tiles; ++tile) {
     const size_t row = m.rows * tile / tiles, next = m.rows * (tile + 1) / tiles;
-    compute_rows<most, Vectors>(m, next - row, row, column);
+    // the next strip's weights, a block of them during each of the first tiles
+    const size_t block = column / kBlock + kStrip + (tile < 3 ? tile : 0);
+    compute_rows<most, Vectors>(m, next - row, row, column, m.weight + block * m.weight_stride);
   }
 }
 
