@@ -229,38 +229,38 @@ class Captioner:
         return search, n_best
 
     def _stream(self, images: Iterator[Any], batch_size: int, ahead: int) -> Iterator[Encoded]:
-        """Let every reader take whole pictures as far as the engine can, and put their batches together in order."""
-        threads = self.threads
         window = (1 + ahead) * batch_size
-        waiting: deque[Future[Any]] = deque()
-        pool = ThreadPoolExecutor(min(threads, window), thread_name_prefix="pycap-read")
+        waiting: deque[Future[np.ndarray | ImageError]] = deque()
+        pool = ThreadPoolExecutor(min(self.threads, window), thread_name_prefix="pycap-read")
         try:
             while True:
-                fresh = list(islice(images, window - len(waiting)))
-                share = max(
-                    1, threads // max(1, len(waiting) + len(fresh))
-                )  # all threads for a lonely picture
-                waiting += [pool.submit(self._prepare, image, share) for image in fresh]
+                for image in islice(images, window - len(waiting)):
+                    waiting.append(pool.submit(self._read, image))
                 if not waiting:
                     return
                 yield self._encode([waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _prepare(self, image: Any, threads: int) -> Any:
-        """Return what the engine makes of one picture, or the ImageError that says why there is nothing."""
+    def _read(self, image: Any) -> np.ndarray | ImageError:
+        """Return pixels `(3, size, size)`, or the reason why there are none."""
         config = self.checkpoint.config.preprocess
         try:
-            pixels = preprocess(read_image(image, at_least=2 * config.size), config)
+            return preprocess(read_image(image, at_least=2 * config.size), config)
         except ImageError as error:
             return error
-        return self._engine.prepare(pixels, threads)
 
-    def _encode(self, batch: list[Any]) -> Encoded:
-        """Encode what could be read of a batch."""
+    def _encode(self, batch: list[np.ndarray | ImageError]) -> Encoded:
+        """Encode what could be read of a batch: pixels `(3, size, size)` each."""
         problems = tuple(item if isinstance(item, ImageError) else None for item in batch)
-        prepared = [item for item in batch if not isinstance(item, ImageError)]
-        return Encoded(problems, *(self._engine.encode(prepared) if prepared else (None, ())))
+        pixels = [item for item in batch if not isinstance(item, ImageError)]
+        if not pixels:
+            return Encoded(problems, None, ())
+        features, attention = self._engine.encode(np.stack(pixels))
+        if attention is None:
+            return Encoded(problems, features, (None,) * len(pixels))
+        looked = tuple(each.copy() for each in attention)  # the batch's memory can go
+        return Encoded(problems, features, looked)
 
     def _search(self, encoded: Encoded, search: SearchConfig, n_best: int) -> list[Caption | ImageError]:
         """Put a Caption in the place of every picture of the batch that could be read."""
@@ -285,14 +285,12 @@ class Captioner:
             if length > 0  # a tiny vocabulary may have fewer sentences than asked for
         ]
         length = int(result.lengths[image, 0])
-        attention = result.attention[image, 0, :length].astype(
-            np.float32
-        )  # a copy: the batch's memory can go
+        attention = result.attention[image, 0, :length].reshape(length, grid, grid)
         return Caption(
             text=sentences[0][0],
             score=sentences[0][1],
             words=tuple(vocabulary.words[token] for token in result.tokens[image, 0, :length].tolist()),
-            attention=attention.reshape(length, grid, grid),
+            attention=attention.astype(np.float32),  # a copy: the batch's memory can go
             n_best=tuple(sentences),
             encoder_attention=encoder_attention,
         )

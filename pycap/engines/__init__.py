@@ -26,20 +26,16 @@ class Engine(Protocol):
     @property
     def threads(self) -> int: ...
 
-    def prepare(self, pixels: np.ndarray, threads: int) -> Any:
-        """Do what one picture needs no other for; many threads call this at once.
+    def encode(self, pixels: np.ndarray) -> tuple[Any, np.ndarray | None]:
+        """Run CNN and encoder over a batch of pictures.
 
         Args:
-            pixels: as `preprocess` makes them, `(3, size, size)` float32.
-            threads: CPU threads to take.
-        """
-
-    def encode(self, prepared: list[Any]) -> tuple[Any, tuple[np.ndarray | None, ...]]:
-        """Finish a batch of what `prepare` returned.
+            pixels: as `preprocess` makes them, `(images, 3, size, size)` float32.
 
         Returns:
-            features `(images, regions, feature_dim)` as `search` wants them, and for each picture where regions
-            looked in the encoder, `(regions, regions)` float32, or None if the model has no such layer.
+            features `(images, regions, feature_dim)` as `search` wants them, and where regions looked in the
+            encoder's last layer, mean over its heads, `(images, regions, regions)` float32; None if the model has
+            no such layer.
         """
 
     def search(self, features: Any, config: SearchConfig, n_best: int) -> BeamResult:

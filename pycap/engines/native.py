@@ -1,4 +1,4 @@
-"""Captions by the compiled kernels on numpy arrays: no torch, every picture on threads of its own."""
+"""Captions by the compiled kernels on numpy arrays, without torch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pycap.ops.decoding import BeamResult
 from pycap.ops.encode import NativeEncoder
 from pycap.ops.packed import PackedDecoder
 from pycap.weights import DECODER
-
-Encoded = tuple[np.ndarray, "np.ndarray | None"]
 
 
 class NativeEngine:
@@ -35,18 +33,10 @@ class NativeEngine:
     def threads(self) -> int:
         return library.cpu.threads()
 
-    def prepare(self, pixels: np.ndarray, threads: int) -> Encoded:
-        """Run CNN and encoder over one picture; returns `(regions, feature_dim)` and where regions looked."""
-        features, attention = self._encoder(pixels[None], with_attention=True, threads=threads)
-        return features[0], None if attention is None else attention[0]
-
-    def encode(self, prepared: list[Encoded]) -> tuple[np.ndarray, tuple[np.ndarray | None, ...]]:
-        """Put the pictures of a batch together."""
-        features, attention = zip(*prepared, strict=True)
-        return np.stack(features), attention
+    def encode(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._encoder(pixels, with_attention=True)
 
     def search(self, features: np.ndarray, config: SearchConfig, n_best: int) -> BeamResult:
-        """Search on all threads."""
         return self._decoder.result().search(
             features,
             beam=config.beam,

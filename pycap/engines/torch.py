@@ -37,22 +37,13 @@ class TorchEngine:
     def threads(self) -> int:
         return torch.get_num_threads()
 
-    def prepare(self, pixels: np.ndarray, threads: int) -> np.ndarray:
-        """Return the pixels as they are: torch is at its best with whole batches."""
-        return pixels
-
-    def encode(self, prepared: list[np.ndarray]) -> tuple[Tensor, tuple[np.ndarray | None, ...]]:
-        """Run CNN and encoder over pixels `(3, size, size)` each."""
+    def encode(self, pixels: np.ndarray) -> tuple[Tensor, np.ndarray | None]:
         with self._stage("encode"):
-            cells = self.model.cnn(torch.from_numpy(np.stack(prepared)))
+            cells = self.model.cnn(torch.from_numpy(pixels))
             features, seen = self.model.encode(cells, with_attention=True)
-        if seen is None:
-            return features, (None,) * len(prepared)
-        looked = seen.mean(dim=1).float().cpu().numpy()  # (images, regions, regions)
-        return features, tuple(each.copy() for each in looked)  # the batch's memory can go
+        return features, None if seen is None else seen.mean(dim=1).float().cpu().numpy()
 
     def search(self, features: Tensor, config: SearchConfig, n_best: int) -> BeamResult:
-        """Search with the decoder on the model's device."""
         with self._stage("search"):
             found = self.model.search(features, config, n_best)
         return BeamResult(*(part.cpu().numpy() for part in found))
