@@ -48,6 +48,15 @@ def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Pat
     return folder
 
 
+# A Python without torch: nothing can import it, as if it were not installed.
+WITHOUT_TORCH = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
 PACKAGE_HOME = Path(pycap.__file__).parents[1]  # where a child process must start to import this pycap
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import draw_picture, run_python
+from tiny import WITHOUT_TORCH, draw_picture, run_python
 
 from pycap import checkpoint, engines
 from pycap.captioner import Captioner
@@ -17,18 +17,8 @@ from pycap.engines.native import NativeEngine
 from pycap.engines.torch import TorchEngine
 from pycap.ops import library
 
+LOAD = "from pycap.captioner import Captioner\n"
 needs_native = pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
-
-# A Python without torch: nothing can import it, as if it were not installed.
-WITHOUT_TORCH = """
-import importlib.abc, sys, warnings
-class Absent(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Absent())
-from pycap.captioner import Captioner
-"""
 
 
 @pytest.fixture
@@ -106,7 +96,7 @@ for device in ("cpu", "auto"):
 print(json.dumps([caption.text, caption.attention.shape, caption.encoder_attention.shape]))
 assert "torch" not in sys.modules
 """
-    done = run_python(WITHOUT_TORCH + code, str(tiny_checkpoint), str(tmp_path / "photo.png"))
+    done = run_python(WITHOUT_TORCH + LOAD + code, str(tiny_checkpoint), str(tmp_path / "photo.png"))
     assert done.returncode == 0, done.stderr
     expected = Captioner.load(tiny_checkpoint)(tmp_path / "photo.png", n_best=2)
     shapes = [list(expected.attention.shape), list(expected.encoder_attention.shape)]
@@ -127,13 +117,13 @@ assert "torch" not in sys.modules
     ],
 )
 def test_without_torch_what_needs_it_says_so(tiny_checkpoint, settings, message):
-    done = run_python(WITHOUT_TORCH + f"Captioner.load(sys.argv[1], {settings})", str(tiny_checkpoint))
+    done = run_python(WITHOUT_TORCH + LOAD + f"Captioner.load(sys.argv[1], {settings})", str(tiny_checkpoint))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].partition(": ")[2] == message
 
 
 def test_without_torch_an_old_checkpoint_says_what_it_needs(old_checkpoint):
-    done = run_python(WITHOUT_TORCH + "Captioner.load(sys.argv[1])", str(old_checkpoint))
+    done = run_python(WITHOUT_TORCH + LOAD + "Captioner.load(sys.argv[1])", str(old_checkpoint))
     assert done.returncode == 1
     expected = f"{old_checkpoint}: captioning without cnn.safetensors needs PyTorch, which is not installed"
     assert expected in done.stderr.splitlines()[-1]
@@ -141,7 +131,7 @@ def test_without_torch_an_old_checkpoint_says_what_it_needs(old_checkpoint):
 
 def test_without_torch_nor_kernels_the_line_says_so(tiny_checkpoint):
     code = "from pycap.ops import library; library.cpu = None; Captioner.load(sys.argv[1])"
-    done = run_python(WITHOUT_TORCH + code, str(tiny_checkpoint))
+    done = run_python(WITHOUT_TORCH + LOAD + code, str(tiny_checkpoint))
     expected = (
         "captioning without the compiled kernels needs PyTorch, which is not installed; pip install torch"
     )
