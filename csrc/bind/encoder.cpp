@@ -55,7 +55,7 @@ LayerArrays read_layer(const Arrays& arrays, const std::string& name, const Enco
   return layer;
 }
 
-Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t layers, size_t heads,
+Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t layers, size_t heads, bool bfloat,
                      py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
   EncoderSizes sizes{{},
@@ -64,7 +64,9 @@ Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t laye
                      arrays.size("rows", 0),
                      layers,
                      heads,
-                     heads > 0 || layers == 0 ? 0 : arrays.size("layers.0.squeeze.weight", 0)};
+                     heads > 0 || layers == 0 ? 0 : arrays.size("layers.0.squeeze.weight", 0),
+                     bfloat};
+  if (bfloat && !bfloat_supported()) throw py::value_error("this CPU or build lacks AMX for bfloat16");
   EncoderArrays weights{};
   const Dim feature = dimension("feature_dim", sizes.feature_dim), grid = dimension("grid", sizes.grid);
   const Dim stem = dimension("stem", kStemChannels),
@@ -115,8 +117,10 @@ void encode(const Encoder& encoder, size_t threads, bool with_attention, py::kwa
 }  // namespace
 
 void bind_encoder(py::module_& module) {
+  module.def("bfloat16_supported", &bfloat_supported, "True where Encoder takes bfloat16=True.");
   py::class_<Encoder>(module, "Encoder", "An image encoder's weights, packed; pycap/ops/encode.py drives it.")
-      .def(py::init(&pack_encoder), py::kw_only(), py::arg("blocks"), py::arg("layers"), py::arg("heads"))
+      .def(py::init(&pack_encoder), py::kw_only(), py::arg("blocks"), py::arg("layers"), py::arg("heads"),
+           py::arg("bfloat16"))
       .def("encode", &encode, py::kw_only(), py::arg("threads"), py::arg("with_attention"),
            "Fill the arrays features, and attention where it is wanted, from pixels.");
 }

@@ -23,19 +23,18 @@ void clear_padding(const Ring& ring, size_t blocks, size_t side) {
 }  // namespace
 
 CnnPass::CnnPass(const Encoder& encoder, size_t size, Team team)
-    : encoder_(encoder), size_(size), team_(team) {
-  plan(size);
+    : encoder_(encoder), size_(size), team_(team), bfloat_(encoder.sizes().bfloat) {
+  plan();
 }
 
 CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side) const {
   const size_t kernel = block.sizes.kernel, stride = block.sizes.stride;
-  Stage stage{&block, source_side, (source_side + stride - 1) / stride, 0, 0, 0, 0, false};
+  Stage stage{&block, source_side, (source_side + stride - 1) / stride, 0, 0, 0, 0, false, false};
   const size_t span = (stage.side - 1) * stride + kernel;  // TensorFlow's SAME: odd padding goes to the end
   stage.padding = (std::max(span, source_side) - source_side) / 2;
   stage.pitch = std::max(span, source_side);
   const size_t channels = pad_to_block(block.width), tasks = std::min(team_.threads, stage.side);
-  stage.rolls =
-      block.expand.weight.columns() == 0 || stage.side * stage.side * channels > kRollFloats * tasks;
+  stage.rolls = !block.expands() || stage.side * stage.side * channels > kRollFloats * tasks;
   if (stage.rolls) {
     const size_t rows = std::max(kernel, kRingFloats / (stage.pitch * channels));
     stage.band = std::min((rows - kernel) / stride + 1, stage.side);
@@ -47,30 +46,32 @@ CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side)
   return stage;
 }
 
-size_t CnnPass::ring_floats(const Stage& stage) const {
-  const size_t blocks = count_blocks(stage.block->width);
-  return (stage.rolls ? blocks : std::min(blocks, kSplitBlocks)) * stage.slots * stage.pitch * kBlock;
-}
-
-void CnnPass::plan(size_t size) {
-  size_t side = (size + kStemStride - 1) / kStemStride, picture = 0, filtered = 0, pitch = 0;
+void CnnPass::plan() {
+  size_t side = (size_ + kStemStride - 1) / kStemStride, picture = 0, filtered = 0, pitch = 0;
   for (const PackedBlock& block : encoder_.blocks) {
     const Stage stage = plan_stage(block, side);
+    if (!stages_.empty()) stages_.back().adds_to_result = block.residual();
     side = stage.side;
-    const size_t band = stage.band * side * pad_to_block(block.width);
-    filtered = std::max(filtered, stage.rolls ? band * team_.threads : band);
-    filtered_size_ = std::max(filtered_size_, stage.rolls ? band : 0);
-    ring_size_ = std::max(ring_size_, ring_floats(stage));
-    picture = std::max(picture, side * side * pad_to_block(block.sizes.outputs));
+    const size_t blocks = count_blocks(block.width), band = stage.band * side * pad_to_bfloat(block.width);
+    (stage.rolls ? band_size_ : filtered) = std::max(stage.rolls ? band_size_ : filtered, band);
+    ring_size_ = std::max(ring_size_, (stage.rolls ? blocks : std::min(blocks, kSplitBlocks)) * stage.slots *
+                                          stage.pitch * kBlock);
+    picture = std::max(picture, side * side * pad_to_bfloat(block.sizes.outputs));
     pitch = std::max(pitch, stage.pitch);
     stages_.push_back(stage);
   }
   picture = std::max(picture, side * side * pad_to_block(encoder_.sizes().region_channels));
-  filtered = std::max(filtered, filtered_size_ * team_.threads);
-  lines_size_ = 3 * kStemKernel * pad_to_block(size + kStemKernel);
-  arena_.plan(source_, picture);
-  arena_.plan(target_, picture);
-  arena_.plan(filtered_, filtered);
+  filtered = std::max(filtered, band_size_ * team_.threads);
+  lines_size_ = 3 * kStemKernel * pad_to_block(size_ + kStemKernel);
+  arena_.plan(source_.data, picture);
+  arena_.plan(target_.data, picture);
+  if (bfloat_) {
+    arena_.plan(source_.narrow, picture + kBfloatSlack);
+    arena_.plan(target_.narrow, picture + kBfloatSlack);
+    arena_.plan(filtered_.narrow, filtered + kBfloatSlack);
+  } else {
+    arena_.plan(filtered_.data, filtered);
+  }
   arena_.plan(rings_, ring_size_ * team_.threads);
   arena_.plan(lines_, lines_size_ * team_.threads);
   arena_.plan(zeros_, pitch * kBlock);
@@ -80,6 +81,7 @@ void CnnPass::plan(size_t size) {
 
 const float* CnnPass::run(const float* pixels) {
   for (const Stage& stage : stages_) {
+    target_.pixels = filtered_.pixels = stage.side * stage.side;
     if (stage.rolls)
       team_.cut(stage.side,
                 [&](size_t begin, size_t end, size_t task) { roll(stage, pixels, begin, end, task); });
@@ -87,21 +89,9 @@ const float* CnnPass::run(const float* pixels) {
       split(stage);
     std::swap(source_, target_);
   }
-  const size_t regions = encoder_.regions();
-  const Dense& head = encoder_.head;
-  Multiply multiply{};
-  multiply.source = source_;
-  multiply.source_stride = multiply.target_stride = regions * kBlock;
-  multiply.weight = head.weight.data();
-  multiply.weight_stride = head.weight.stride();
-  multiply.bias = head.bias.data();
-  multiply.target = target_;
-  multiply.rows = multiply.run = regions;
-  multiply.depth = head.weight.rows();
-  multiply.high = 6;
-  team_.cut(head.weight.blocks(),
-            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(multiply_rows(multiply, begin, end)); });
-  return target_;
+  target_.pixels = source_.pixels;
+  find_regions();
+  return target_.data;
 }
 
 // Rows [row_begin, row_end) of the result; the rows of the middle at the cut are made by both neighbours.
@@ -109,11 +99,10 @@ void CnnPass::roll(const Stage& stage, const float* pixels, size_t row_begin, si
   const BlockSizes& sizes = stage.block->sizes;
   const size_t blocks = count_blocks(stage.block->width);
   const Ring ring{rings_ + task * ring_size_, stage.slots, stage.pitch, stage.padding};
-  float* filtered = filtered_ + task * filtered_size_;
   clear_padding(ring, blocks, stage.source_side);
   size_t made = row_begin * sizes.stride - std::min(row_begin * sizes.stride, stage.padding);
   for (size_t row = row_begin; row < row_end; row += stage.band) {
-    const size_t last = std::min(row + stage.band, row_end), rows = last - row;
+    const size_t last = std::min(row + stage.band, row_end);
     const size_t needed =
         std::min(stage.source_side, (last - 1) * sizes.stride + sizes.kernel - stage.padding);
     while (made < needed) {
@@ -121,34 +110,34 @@ void CnnPass::roll(const Stage& stage, const float* pixels, size_t row_begin, si
       make_rows(stage, ring, pixels, task, made, count);
       made += count;
     }
-    const size_t stride = rows * stage.side * kBlock;
-    filter(stage, ring, 0, blocks, row, last, filtered, stride);
-    project(stage, filtered, stride, row * stage.side, last * stage.side);
+    Picture filtered{nullptr, nullptr, (last - row) * stage.side};
+    (bfloat_ ? void(filtered.narrow = filtered_.narrow + task * band_size_)
+             : void(filtered.data = filtered_.data + task * band_size_));
+    filter(stage, ring, 0, blocks, row, last, filtered);
+    project(stage, filtered, 0, row * stage.side, last * stage.side);
   }
 }
 
 // Threads share the channels of the middle, then the pixels of the result.
 void CnnPass::split(const Stage& stage) {
-  const size_t stride = stage.side * stage.side * kBlock;
   team_.cut(count_blocks(stage.block->width), [&](size_t begin, size_t end, size_t task) {
     const Ring ring{rings_ + task * ring_size_, stage.slots, stage.pitch, stage.padding};
     clear_padding(ring, std::min(kSplitBlocks, end - begin), stage.source_side);
     for (size_t block = begin; block < end; block += kSplitBlocks) {
       const size_t blocks = std::min(kSplitBlocks, end - block);
       expand(stage, ring, block, blocks, 0, stage.source_side);
-      filter(stage, ring, block, blocks, 0, stage.side, filtered_ + block * stride, stride);
+      filter(stage, ring, block, blocks, 0, stage.side, filtered_);
     }
   });
-  team_.cut(stage.side * stage.side, [&](size_t begin, size_t end, size_t) {
-    project(stage, filtered_ + begin * kBlock, stride, begin, end);
-  });
+  team_.cut(stage.side * stage.side,
+            [&](size_t begin, size_t end, size_t) { project(stage, filtered_, begin, begin, end); });
 }
 
 // All channels of the middle's rows [row, row + rows), which are neighbours in the ring.
 void CnnPass::make_rows(const Stage& stage, const Ring& ring, const float* pixels, size_t task, size_t row,
                         size_t rows) {
   const size_t blocks = count_blocks(stage.block->width);
-  if (stage.block->expand.weight.columns() > 0) return expand(stage, ring, 0, blocks, row, rows);
+  if (stage.block->expands()) return expand(stage, ring, 0, blocks, row, rows);
   const Dense& weights = encoder_.stem;  // the first block filters what the stem makes
   const size_t span = (stage.source_side - 1) * kStemStride + kStemKernel;
   const size_t padding = (std::max(span, size_) - size_) / 2;
@@ -167,25 +156,34 @@ void CnnPass::make_rows(const Stage& stage, const Ring& ring, const float* pixel
 void CnnPass::expand(const Stage& stage, const Ring& ring, size_t block_begin, size_t blocks, size_t row,
                      size_t rows) {
   const Dense& weights = stage.block->expand;
+  const size_t pixel = row * stage.source_side, gap = stage.pitch - stage.source_side;
+  if (bfloat_) {
+    MultiplyBfloat multiply{};
+    multiply.source = source_.narrow + pixel * kBfloatBlock;
+    multiply.source_stride = source_.narrow_stride();
+    set_weights(multiply, weights, block_begin);
+    multiply.target = ring.at(row % ring.slots);
+    multiply.target_stride = ring.stride();
+    multiply.rows = rows * stage.source_side;
+    multiply.run = stage.source_side, multiply.gap = gap;
+    multiply.high = 6;
+    return amx::multiply_bfloats(multiply, 0, blocks);
+  }
   Multiply multiply{};
-  multiply.source = source_ + row * stage.source_side * kBlock;
-  multiply.source_stride = stage.source_side * stage.source_side * kBlock;
-  multiply.weight = weights.weight.data() + block_begin * weights.weight.stride();
-  multiply.weight_stride = weights.weight.stride();
-  multiply.bias = weights.bias.data() + block_begin * kBlock;
+  multiply.source = source_.data + pixel * kBlock;
+  multiply.source_stride = source_.stride();
+  set_weights(multiply, weights, block_begin);
   multiply.target = ring.at(row % ring.slots);
   multiply.target_stride = ring.stride();
   multiply.rows = rows * stage.source_side;
-  multiply.depth = weights.weight.rows();
-  multiply.run = stage.source_side;
-  multiply.gap = stage.pitch - stage.source_side;
+  multiply.run = stage.source_side, multiply.gap = gap;
   multiply.high = 6;
   PYCAP_DISPATCH(multiply_rows(multiply, 0, blocks));
 }
 
 // Rows [row_begin, row_end) of some channels, whose middle is at the ring's start.
 void CnnPass::filter(const Stage& stage, const Ring& ring, size_t block_begin, size_t blocks,
-                     size_t row_begin, size_t row_end, float* target, size_t target_stride) {
+                     size_t row_begin, size_t row_end, const Picture& filtered) {
   const PackedBlock& block = *stage.block;
   Filter filter{};
   filter.source = ring;
@@ -196,35 +194,64 @@ void CnnPass::filter(const Stage& stage, const Ring& ring, size_t block_begin, s
   filter.kernel = block.sizes.kernel;
   filter.stride = block.sizes.stride;
   filter.top = stage.padding;
-  filter.target = target;
-  filter.target_stride = target_stride;
   filter.row_begin = row_begin;
   filter.row_end = row_end;
   filter.cols = stage.side;
+  if (bfloat_)
+    return amx::filter_bfloats({filter, filtered.narrow, filtered.narrow_stride(), block_begin, block.width},
+                               blocks);
+  filter.target = filtered.data + block_begin * filtered.stride();
+  filter.target_stride = filtered.stride();
   PYCAP_DISPATCH(filter_channels(filter, blocks));
 }
 
-// Pixels [begin, end) of the block's result; source: the filtered middle from pixel `begin` on.
-void CnnPass::project(const Stage& stage, const float* source, size_t source_stride, size_t begin,
-                      size_t end) {
+// Pixels [begin, end) of the block's result, from those of the filtered middle that begin at `first`.
+void CnnPass::project(const Stage& stage, const Picture& filtered, size_t first, size_t begin, size_t end) {
   const PackedBlock& block = *stage.block;
-  const size_t stride = stage.side * stage.side * kBlock;
+  const float* residual = block.residual() ? source_.data + begin * kBlock : nullptr;
+  if (bfloat_) {
+    MultiplyBfloat multiply{};
+    multiply.source = filtered.narrow + first * kBfloatBlock;
+    multiply.source_stride = filtered.narrow_stride();
+    set_weights(multiply, block.project, 0);
+    multiply.residual = residual;
+    multiply.residual_stride = source_.stride();
+    multiply.target = stage.adds_to_result ? target_.data + begin * kBlock : nullptr;
+    multiply.target_stride = target_.stride();
+    multiply.narrow = target_.narrow + begin * kBfloatBlock;
+    multiply.narrow_stride = target_.narrow_stride();
+    multiply.rows = multiply.run = end - begin;
+    multiply.low = -kInfinity, multiply.high = kInfinity;
+    return amx::multiply_bfloats(multiply, 0, pad_to_bfloat(block.sizes.outputs) / kBlock);
+  }
   Multiply multiply{};
-  multiply.source = source;
-  multiply.source_stride = source_stride;
-  multiply.weight = block.project.weight.data();
-  multiply.weight_stride = block.project.weight.stride();
-  multiply.bias = block.project.bias.data();
-  multiply.residual = block.residual() ? source_ + begin * kBlock : nullptr;
-  multiply.residual_stride = stride;
-  multiply.target = target_ + begin * kBlock;
-  multiply.target_stride = stride;
-  multiply.rows = end - begin;
-  multiply.depth = block.width;
-  multiply.run = multiply.rows;
-  multiply.low = -kInfinity;
-  multiply.high = kInfinity;
-  PYCAP_DISPATCH(multiply_rows(multiply, 0, block.project.weight.blocks()));
+  multiply.source = filtered.data + first * kBlock;
+  multiply.source_stride = filtered.stride();
+  set_weights(multiply, block.project, 0);
+  multiply.residual = residual;
+  multiply.residual_stride = source_.stride();
+  multiply.target = target_.data + begin * kBlock;
+  multiply.target_stride = target_.stride();
+  multiply.rows = multiply.run = end - begin;
+  multiply.low = -kInfinity, multiply.high = kInfinity;
+  PYCAP_DISPATCH(multiply_rows(multiply, 0, block.project.blocks()));
+}
+
+void CnnPass::find_regions() {
+  const Dense& head = encoder_.head;
+  Multiply multiply{};
+  MultiplyBfloat bfloats{};
+  set_weights(multiply, head, 0), set_weights(bfloats, head, 0);
+  multiply.source = source_.data, bfloats.source = source_.narrow;
+  multiply.source_stride = source_.stride(), bfloats.source_stride = source_.narrow_stride();
+  multiply.target = bfloats.target = target_.data;
+  multiply.target_stride = bfloats.target_stride = target_.stride();
+  multiply.rows = multiply.run = bfloats.rows = bfloats.run = source_.pixels;
+  multiply.high = bfloats.high = 6;
+  team_.cut(head.blocks(), [&](size_t begin, size_t end, size_t) {
+    if (bfloat_) return amx::multiply_bfloats(bfloats, begin, end);
+    PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
+  });
 }
 
 }  // namespace pycap

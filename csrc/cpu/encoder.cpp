@@ -17,10 +17,21 @@ BlockedMatrix pack_vector(const float* values, size_t count) {
   return packed;
 }
 
+// An empty product, to be filled; the bias is padded for both precisions.
+Dense make_dense(size_t columns, size_t depth) {
+  return {depth, columns, BlockedMatrix(depth, columns), BlockedMatrix(1, pad_to_bfloat(columns)), {}};
+}
+
 Dense pack_dense(const Affine& arrays, size_t columns, size_t depth) {  // from a torch Linear weight
-  Dense packed{BlockedMatrix(depth, columns), pack_vector(arrays.bias, columns)};
+  Dense packed = make_dense(columns, depth);
   packed.weight.fill(arrays.weight, depth, columns, 1, depth);
+  packed.bias.fill(arrays.bias, 1, columns, 0, 1);
   return packed;
+}
+
+void convert_to_bfloat(Dense& dense) {
+  dense.bfloat = BfloatMatrix(dense.weight);
+  dense.weight = BlockedMatrix();
 }
 
 Norm pack_norm(const Affine& arrays, size_t columns) {
@@ -49,9 +60,9 @@ PackedLayer pack_layer(const EncoderSizes& sizes, const LayerArrays& arrays) {
     return packed;
   }
   const size_t head = width / sizes.heads, padded = pad_to_block(head);
-  packed.query_key_value = {BlockedMatrix(width, 3 * sizes.heads * padded),
-                            BlockedMatrix(1, 3 * sizes.heads * padded)};
-  packed.merge = {BlockedMatrix(sizes.heads * padded, width), pack_vector(arrays.merge.bias, width)};
+  packed.query_key_value = make_dense(3 * sizes.heads * padded, width);
+  packed.merge = make_dense(width, sizes.heads * padded);
+  packed.merge.bias.fill(arrays.merge.bias, 1, width, 0, 1);
   for (size_t part = 0; part < 3; ++part)
     for (size_t h = 0; h < sizes.heads; ++h) {
       const size_t from = part * width + h * head, to = (part * sizes.heads + h) * padded;
@@ -84,6 +95,17 @@ Encoder::Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays) : sizes
     positions.fill(sum.data(), 1, width, 0, 1, region);
   }
   for (const LayerArrays& layer : arrays.layers) layers.push_back(pack_layer(sizes, layer));
+  if (!sizes.bfloat) return;
+  for (PackedBlock& block : blocks) {
+    if (block.expands()) convert_to_bfloat(block.expand);
+    convert_to_bfloat(block.project);
+  }
+  convert_to_bfloat(head);
+  convert_to_bfloat(project);
+  for (PackedLayer& layer : layers) {
+    for (Dense* dense : {&layer.merge, &layer.widen, &layer.narrow}) convert_to_bfloat(*dense);
+    if (sizes.heads > 0) convert_to_bfloat(layer.query_key_value);
+  }
 }
 
 size_t Encoder::find_side(size_t size) const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "cpu/bfloat.h"
 #include "cpu/blocked.h"
 
 namespace pycap {
@@ -19,6 +20,7 @@ struct EncoderSizes {
   size_t region_channels, feature_dim, grid, layers;
   size_t heads;    // of every self-attention layer; 0: channel attention
   size_t squeeze;  // width of channel attention's narrow layer
+  bool bfloat;     // products of bfloat16 numbers
 };
 
 struct Affine {  // a layer's weight and bias, contiguous, as torch shapes them
@@ -43,10 +45,28 @@ struct EncoderArrays {
   std::vector<LayerArrays> layers;
 };
 
-// A product's weight (depth, columns) and bias (columns,).
+// A product's weight (depth, columns) in the encoder's precision, and its bias (columns,), padded to 32.
 struct Dense {
+  size_t depth = 0, columns = 0;
   BlockedMatrix weight, bias;
+  BfloatMatrix bfloat;  // instead of weight
+
+  size_t blocks() const { return count_blocks(columns); }
 };
+
+// Columns from block `begin` on.
+inline void set_weights(Multiply& multiply, const Dense& dense, size_t begin) {
+  multiply.weight = dense.weight.data() + begin * dense.weight.stride();
+  multiply.weight_stride = dense.weight.stride();
+  multiply.bias = dense.bias.data() + begin * kBlock;
+  multiply.depth = dense.depth;
+}
+
+inline void set_weights(MultiplyBfloat& multiply, const Dense& dense, size_t begin) {
+  multiply.weight = dense.bfloat.tiles.data() + begin * dense.bfloat.depth_tiles;
+  multiply.depth_tiles = dense.bfloat.depth_tiles;
+  multiply.bias = dense.bias.data() + begin * kBlock;
+}
 
 struct Norm {
   BlockedMatrix scale, shift;  // (columns,)
@@ -56,8 +76,9 @@ struct PackedBlock {
   BlockSizes sizes;
   size_t width;  // channels of the middle
   Dense expand, project;
-  Dense depthwise;  // (kernel * kernel, width)
+  Dense depthwise;  // (kernel * kernel, width), always float
 
+  bool expands() const { return expand.columns > 0; }
   bool residual() const { return sizes.stride == 1 && sizes.inputs == sizes.outputs; }
 };
 

@@ -1,5 +1,5 @@
+#include "cpu/clip.h"
 #include "cpu/conv_kernel.h"
-#include "cpu/simd.h"
 
 namespace pycap {
 namespace PYCAP_ISA {
@@ -16,11 +16,6 @@ constexpr size_t kRowsOf[] = {0, 0, 6};
 #else
 constexpr size_t kRowsOf[] = {0, 0, 4};
 #endif
-
-inline Floats clip(Floats value, float low, float high) {  // NaN stays NaN
-  value = low > value ? broadcast(low) : value;
-  return high < value ? broadcast(high) : value;
-}
 
 // One tile: rows from `row`, columns from `column`. An element's sum has one order, whatever tile it is in.
 // ahead: (depth, 16) weights to fetch meanwhile.

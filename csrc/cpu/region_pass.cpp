@@ -17,11 +17,15 @@ RegionPass::RegionPass(const Encoder& encoder, Team team)
   const size_t width = pad_to_block(sizes.feature_dim);
   size_t widest = width;
   for (const PackedLayer& layer : encoder.layers)
-    widest = std::max(
-        {widest, layer.widen.weight.blocks() * kBlock, layer.query_key_value.weight.blocks() * kBlock});
+    widest = std::max({widest, layer.widen.blocks() * kBlock, layer.query_key_value.blocks() * kBlock});
   arena_.plan(features_, regions_ * width);
   arena_.plan(normed_, regions_ * width);
   arena_.plan(wide_, regions_ * widest);
+  if (sizes.bfloat) {
+    const size_t deepest = std::max(
+        {sizes.region_channels, widest, sizes.heads * pad_to_block(sizes.heads ? encoder.head_dim() : 0)});
+    arena_.plan(narrow_, regions_ * pad_to_bfloat(deepest) + kBfloatSlack);
+  }
   if (encoder.attends()) {
     arena_.plan(mixed_, regions_ * sizes.heads * pad_to_block(encoder.head_dim()));
     arena_.plan(keys_, sizes.heads * encoder.head_dim() * pad_to_block(regions_));
@@ -133,19 +137,27 @@ void RegionPass::normalise(const Norm& norm, const float* source, const float* a
 
 void RegionPass::multiply(const Dense& dense, const float* source, const float* residual, float* target,
                           size_t rows, float low, bool gelu) {
+  const bool bfloat = !dense.bfloat.tiles.empty();
   Multiply multiply{};
-  multiply.source = source;
-  multiply.weight = dense.weight.data();
-  multiply.weight_stride = dense.weight.stride();
-  multiply.bias = dense.bias.data();
-  multiply.residual = residual;
-  multiply.target = target;
-  multiply.source_stride = multiply.residual_stride = multiply.target_stride = rows * kBlock;
-  multiply.rows = multiply.run = rows;
-  multiply.depth = dense.weight.rows();
-  multiply.low = low, multiply.high = kInfinity;
-  team_.cut(dense.weight.blocks(), [&](size_t begin, size_t end, size_t) {
-    PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
+  MultiplyBfloat bfloats{};
+  multiply.source_stride = rows * kBlock, bfloats.source_stride = rows * kBfloatBlock;
+  if (bfloat)
+    team_.cut(rows, [&](size_t begin, size_t end, size_t) {
+      amx::narrow_rows(source, rows * kBlock, dense.depth, narrow_, bfloats.source_stride, begin, end);
+    });
+  set_weights(multiply, dense, 0), set_weights(bfloats, dense, 0);
+  multiply.source = source, bfloats.source = narrow_;
+  multiply.residual = bfloats.residual = residual;
+  multiply.target = bfloats.target = target;
+  multiply.residual_stride = bfloats.residual_stride = rows * kBlock;
+  multiply.target_stride = bfloats.target_stride = rows * kBlock;
+  multiply.rows = multiply.run = bfloats.rows = bfloats.run = rows;
+  multiply.low = bfloats.low = low, multiply.high = bfloats.high = kInfinity;
+  team_.cut(dense.blocks(), [&](size_t begin, size_t end, size_t) {
+    if (bfloat)
+      amx::multiply_bfloats(bfloats, begin, end);
+    else
+      PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
     if (gelu) PYCAP_DISPATCH(gelu_values(target + begin * rows * kBlock, (end - begin) * rows * kBlock));
   });
 }

@@ -76,7 +76,7 @@ Result encode(const Encoder& encoder, const float* pixels, size_t images, size_t
   return result;
 }
 
-void check_shape(const EncoderSizes& sizes, size_t images, size_t size) {
+void check_precision(const EncoderSizes& sizes, size_t images, size_t size) {
   Model model{sizes, {}};
   model.arrays.reserve(200);
   const Encoder encoder = model.pack();
@@ -96,16 +96,23 @@ void check_shape(const EncoderSizes& sizes, size_t images, size_t size) {
   CHECK(std::equal(alone.features.begin(), alone.features.end(), expected.features.begin()));
 }
 
+void check_shape(EncoderSizes sizes, size_t images, size_t size) {
+  check_precision(sizes, images, size);
+  sizes.bfloat = true;
+  if (bfloat_supported()) check_precision(sizes, images, size);
+}
+
 }  // namespace
 
 int main() {
   const std::vector<BlockSizes> blocks{{32, 16, 3, 1, 1},   {16, 24, 3, 2, 6}, {24, 24, 3, 1, 6},
                                        {24, 40, 5, 2, 6},   {40, 40, 5, 1, 6}, {40, 20, 3, 2, 6},
                                        {20, 7, 5, 2, 1 + 5}};
-  check_shape({blocks, 50, 36, 3, 2, 3, 0}, 3, 75);   // heads of 12 columns
-  check_shape({blocks, 33, 17, 2, 1, 0, 4}, 2, 64);   // attention over channels
-  check_shape({blocks, 16, 1, 1, 1, 1, 0}, 4, 1);     // one pixel, one region
-  check_shape({blocks, 16, 32, 5, 0, 0, 0}, 1, 150);  // no layer
-  check_shape({{blocks.begin(), blocks.begin() + 2}, 16, 16, 38, 0, 0, 0}, 1, 150);  // rows come in bands
+  check_shape({blocks, 50, 36, 3, 2, 3, 0, false}, 3, 75);   // heads of 12 columns
+  check_shape({blocks, 33, 17, 2, 1, 0, 4, false}, 2, 64);   // attention over channels
+  check_shape({blocks, 16, 1, 1, 1, 1, 0, false}, 4, 1);     // one pixel, one region
+  check_shape({blocks, 16, 32, 5, 0, 0, 0, false}, 1, 150);  // no layer
+  check_shape({{blocks.begin(), blocks.begin() + 2}, 16, 16, 38, 0, 0, 0, false}, 1,
+              150);  // rows come in bands
   std::puts("encoder: ok");
 }

@@ -13,7 +13,13 @@ from pycap.cnn_plan import STEM, frozen_shape, plan_blocks
 from pycap.config import ModelConfig
 from pycap.ops import library
 
+PRECISIONS = ("float32", "bfloat16")
 Shape = tuple[int, ...]
+
+
+def supports_bfloat16() -> bool:
+    """True when `NativeEncoder` takes `precision="bfloat16"` on this machine."""
+    return library.native_available() and library.cpu.bfloat16_supported()
 
 
 class NativeEncoder:
@@ -24,15 +30,28 @@ class NativeEncoder:
             "tail.layers..." (the tuned blocks, if any) and "encoder...."; others are ignored. They are copied.
         config: sizes; decides which weights there must be.
         threads: threads of a call that does not say otherwise; None for as many as the pool has.
+        precision: "float32", or "bfloat16" for products of bfloat16 numbers with float32 sums, which need a CPU
+            with AMX (`supports_bfloat16`); filters, norms and attention stay float32.
 
     Raises:
-        ValueError: a weight is missing or has another shape than `config` wants.
+        ValueError: a weight is missing or has another shape than `config` wants; `precision` is not to be had.
         RuntimeError: the compiled module is missing; the message says how to build it.
     """
 
-    def __init__(self, weights: Mapping[str, np.ndarray], config: ModelConfig, threads: int | None = None):
+    def __init__(
+        self,
+        weights: Mapping[str, np.ndarray],
+        config: ModelConfig,
+        threads: int | None = None,
+        precision: str = "float32",
+    ):
         if not library.native_available():
             raise RuntimeError(library.missing_reason())
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        if precision == "bfloat16" and not supports_bfloat16():
+            raise ValueError("precision bfloat16 needs a CPU with AMX and AVX-512, under Linux; take float32")
+        self.precision = precision
         self.config = config
         self.threads = _check_threads(threads)
         arrays = {}
@@ -47,6 +66,7 @@ class NativeEncoder:
             blocks=[list(plan) for plan in plan_blocks(config.cnn)],
             layers=config.encoder_layers,
             heads=config.encoder_heads if attends else 0,
+            bfloat16=precision == "bfloat16",
             **arrays,
         )
         self._attends = attends

@@ -17,12 +17,20 @@ from tiny import PACKAGE_HOME
 from pycap.config import ModelConfig
 from pycap.nn.conv import SameConv2d
 from pycap.ops import library
-from pycap.ops.encode import NativeEncoder
+from pycap.ops.encode import NativeEncoder, supports_bfloat16
 
 pytestmark = pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
 
 BOUND = 2e-4  # of features, which are of size 1, in float32 against float64; observed 8e-5, by PyTorch too
 MAP_BOUND = 2e-6  # of attention; observed 5e-7
+
+PRECISION = pytest.mark.parametrize(
+    "precision",
+    [
+        "float32",
+        pytest.param("bfloat16", marks=pytest.mark.skipif(not supports_bfloat16(), reason="needs AMX")),
+    ],
+)
 
 
 def configure(size: int, **settings) -> ModelConfig:
@@ -72,9 +80,37 @@ def test_native_equals_the_modules_in_float64(monkeypatch, size, settings):
         np.testing.assert_allclose(attention, maps.mean(1).numpy(), rtol=0, atol=MAP_BOUND)
 
 
-def test_attention_is_returned_when_asked_for_and_changes_nothing():
+@pytest.mark.skipif(not supports_bfloat16(), reason="needs AMX")
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [
+        (33, {"cnn": "lite0", "encoder_layers": 0, "feature_dim": 37, "encoder_heads": 1}),
+        (64, {"cnn": "lite1", "encoder_attention": "channel"}),
+        (
+            100,
+            {"cnn": "lite2", "tuned_blocks": 6, "encoder_layers": 2, "feature_dim": 54, "encoder_heads": 3},
+        ),
+        (224, {"cnn": "lite2", "feature_dim": 512, "encoder_heads": 8}),
+    ],
+)
+def test_bfloat16_is_nearer_to_float32_than_pytorch_in_mixed_precision(size, settings):
+    config = configure(size, **settings)
+    network, pixels = ImageEncoder(config), make_pixels(2, size)
+    expected = NativeEncoder(network.weights(), config)(pixels, with_attention=True)
+    found = NativeEncoder(network.weights(), config, precision="bfloat16")(pixels, with_attention=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network(torch.from_numpy(pixels))[0].float().numpy()
+    errors = [np.square(result - expected[0]).mean() for result in (found[0], mixed)]
+    assert 0 < errors[0] <= errors[1]
+    if found[1] is not None:
+        np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=0.01)
+
+
+@PRECISION
+def test_attention_is_returned_when_asked_for_and_changes_nothing(precision):
     config = configure(70)
-    encoder, pixels = NativeEncoder(ImageEncoder(config).weights(), config), make_pixels(2, 70)
+    encoder = NativeEncoder(ImageEncoder(config).weights(), config, precision=precision)
+    pixels = make_pixels(2, 70)
     features, attention = encoder(pixels, with_attention=True)
     alone, nothing = encoder(pixels)
     assert nothing is None
@@ -82,13 +118,15 @@ def test_attention_is_returned_when_asked_for_and_changes_nothing():
     np.testing.assert_allclose(attention.sum(-1), 1, rtol=0, atol=1e-6)
 
 
+@PRECISION
 @pytest.mark.parametrize(
     ("images", "size", "settings"),
     [(1, 224, {}), (3, 100, {"encoder_attention": "channel"}), (5, 33, {"encoder_layers": 2})],
 )
-def test_results_are_identical_for_every_thread_count(images, size, settings):
+def test_results_are_identical_for_every_thread_count(images, size, settings, precision):
     config = configure(size, **settings)
-    encoder, pixels = NativeEncoder(ImageEncoder(config).weights(), config), make_pixels(images, size)
+    encoder = NativeEncoder(ImageEncoder(config).weights(), config, precision=precision)
+    pixels = make_pixels(images, size)
     expected = encoder(pixels, with_attention=True, threads=1)
     before = library.describe()["threads"]
     try:
@@ -100,9 +138,11 @@ def test_results_are_identical_for_every_thread_count(images, size, settings):
         library.set_threads(before)
 
 
-def test_results_do_not_depend_on_the_other_images():
+@PRECISION
+def test_results_do_not_depend_on_the_other_images(precision):
     config = configure(100)
-    encoder, pixels = NativeEncoder(ImageEncoder(config).weights(), config), make_pixels(5, 100)
+    encoder = NativeEncoder(ImageEncoder(config).weights(), config, precision=precision)
+    pixels = make_pixels(5, 100)
     together = encoder(pixels, with_attention=True)
     for first, last in ((0, 1), (4, 5), (1, 4)):
         apart = encoder(pixels[first:last], with_attention=True)
@@ -110,9 +150,10 @@ def test_results_do_not_depend_on_the_other_images():
             np.testing.assert_array_equal(part, expected[first:last])
 
 
-def test_many_callers_share_one_encoder():
+@PRECISION
+def test_many_callers_share_one_encoder(precision):
     config = configure(64)
-    encoder = NativeEncoder(ImageEncoder(config).weights(), config, threads=1)
+    encoder = NativeEncoder(ImageEncoder(config).weights(), config, threads=1, precision=precision)
     batches = [make_pixels(2, 64, seed) for seed in range(8)]
     expected = [encoder(batch)[0] for batch in batches]
     with ThreadPoolExecutor(4) as callers:
@@ -171,6 +212,14 @@ def test_settings_out_of_range_are_refused():
         NativeEncoder(weights, configure(64, tuned_blocks=21))
 
 
+def test_precision_that_is_not_to_be_had_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, got 'float16'"):
+        NativeEncoder({}, configure(64), precision="float16")
+    monkeypatch.setattr("pycap.ops.encode.supports_bfloat16", lambda: False)
+    with pytest.raises(ValueError, match=r"precision bfloat16 needs a CPU with AMX .* take float32"):
+        NativeEncoder({}, configure(64), precision="bfloat16")
+
+
 def test_missing_module_says_how_to_build_it(monkeypatch):
     monkeypatch.setattr(library, "cpu", None)
     with pytest.raises(RuntimeError, match=r"pycap\._cpu is missing"):
@@ -181,7 +230,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from pycap.ops import library
-from pycap.ops.encode import NativeEncoder
+from pycap.ops.encode import NativeEncoder, supports_bfloat16
 from random_encoder import ImageEncoder, make_pixels
 from test_encode import configure
 config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
