@@ -57,6 +57,8 @@ def choose(checkpoint: Checkpoint, backend: str | None = None, threads: int | No
     if backend is not None:
         with library.use(backend):  # fail now, not at the first picture
             pass
+    if backend is None and library.wanted() == "reference":
+        backend = "reference"
     if threads is not None:
         library.set_threads(threads)
 
@@ -68,7 +70,7 @@ def choose(checkpoint: Checkpoint, backend: str | None = None, threads: int | No
 
     if checkpoint.device != "cpu":
         return take_torch(f"device {checkpoint.device!r}")
-    if "reference" in (backend, library.wanted()):
+    if backend == "reference":
         return take_torch("backend 'reference'")
     if not library.native_available():
         return take_torch(

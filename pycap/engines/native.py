@@ -23,11 +23,11 @@ class NativeEngine:
     """
 
     def __init__(self, checkpoint: Checkpoint):
-        packer = ThreadPoolExecutor(1, thread_name_prefix="pycap-pack")  # while the first picture is encoded
-        self._decoder = packer.submit(lambda: PackedDecoder(decoder_arrays(checkpoint.weights)))
-        packer.shutdown(wait=False)
         frozen = {f"cnn.{name}": value for name, value in checkpoint.cnn.items()}
-        self._encoder = NativeEncoder(frozen | checkpoint.weights, checkpoint.config.model)
+        with ThreadPoolExecutor(1) as other:  # one core packs the decoder, another the encoder
+            decoder = other.submit(lambda: PackedDecoder(decoder_arrays(checkpoint.weights)))
+            self._encoder = NativeEncoder(frozen | checkpoint.weights, checkpoint.config.model)
+            self._decoder = decoder.result()
 
     @property
     def threads(self) -> int:
@@ -37,7 +37,7 @@ class NativeEngine:
         return self._encoder(pixels, with_attention=True)
 
     def search(self, features: np.ndarray, config: SearchConfig, n_best: int) -> BeamResult:
-        return self._decoder.result().search(
+        return self._decoder.search(
             features,
             beam=config.beam,
             max_length=config.max_length,

@@ -47,9 +47,16 @@ def test_the_reference_is_torch_alone(tiny_checkpoint, monkeypatch):
     assert library.backend() == before
 
 
-def test_a_captioner_made_where_the_reference_is_wanted_takes_it(tiny_checkpoint):
+def test_a_captioner_made_where_the_reference_is_wanted_keeps_to_it(tiny_checkpoint):
     with library.use("reference"):
-        assert isinstance(Captioner.load(tiny_checkpoint)._engine, TorchEngine)
+        engine = Captioner.load(tiny_checkpoint)._engine
+    assert (type(engine), engine.backend) == (TorchEngine, "reference")
+
+
+@needs_native
+def test_what_is_asked_for_outweighs_what_is_wanted_around_it(tiny_checkpoint):
+    with library.use("reference"):
+        assert isinstance(Captioner.load(tiny_checkpoint, backend="native")._engine, NativeEngine)
 
 
 def test_another_device_is_torchs(tiny_checkpoint):
