@@ -66,7 +66,6 @@ Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t laye
                      heads,
                      heads > 0 || layers == 0 ? 0 : arrays.size("layers.0.squeeze.weight", 0),
                      bfloat};
-  if (bfloat && !bfloat_supported()) throw py::value_error("this CPU or build lacks AMX for bfloat16");
   EncoderArrays weights{};
   const Dim feature = dimension("feature_dim", sizes.feature_dim), grid = dimension("grid", sizes.grid);
   const Dim stem = dimension("stem", kStemChannels),

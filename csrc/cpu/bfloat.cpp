@@ -4,7 +4,7 @@
 
 #include "cpu/isa.h"
 
-#if defined(PYCAP_AMX)
+#if defined(PYCAP_BFLOAT)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@ Bfloat round_to_bfloat(float value) {  // to nearest, ties to even
   return static_cast<Bfloat>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-#if defined(PYCAP_AMX)
+#if defined(PYCAP_BFLOAT)
 bool request_tiles() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
@@ -35,8 +35,8 @@ bool request_tiles() {
 }  // namespace
 
 bool bfloat_supported() {
-#if defined(PYCAP_AMX)
-  static const bool supported = active_isa() == Isa::avx512 && request_tiles();
+#if defined(PYCAP_BFLOAT)
+  static const bool supported = active_isa() >= Isa::avx512 && request_tiles();
   return supported;
 #else
   return false;
@@ -57,12 +57,12 @@ BfloatMatrix::BfloatMatrix(const BlockedMatrix& weight)
       }
 }
 
-#if !defined(PYCAP_AMX)
-namespace amx {  // never called: bfloat_supported() is false
+#if !defined(PYCAP_BFLOAT)
+namespace bfloat {  // never called: bfloat_supported() is false
 void multiply_bfloats(const MultiplyBfloat&, size_t, size_t) {}
 void filter_bfloats(const FilterBfloat&, size_t) {}
 void narrow_rows(const float*, size_t, size_t, Bfloat*, size_t, size_t, size_t) {}
-}  // namespace amx
+}  // namespace bfloat
 #endif
 
 }  // namespace pycap

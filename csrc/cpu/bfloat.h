@@ -65,12 +65,12 @@ struct FilterBfloat {
   size_t narrow_stride, block, channels;
 };
 
-namespace amx {
+namespace bfloat {
 void multiply_bfloats(const MultiplyBfloat& multiply, size_t begin, size_t end);  // blocks of 16 columns
 void filter_bfloats(const FilterBfloat& filter, size_t blocks);
 // source: (rows, columns), blocked
 void narrow_rows(const float* source, size_t stride, size_t columns, Bfloat* narrow, size_t narrow_stride,
                  size_t begin, size_t end);
-}  // namespace amx
+}  // namespace bfloat
 
 }  // namespace pycap

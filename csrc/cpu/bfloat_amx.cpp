@@ -1,5 +1,5 @@
 // Compiled for CPUs with AMX alone; like a kernel source it must not use the standard library's inline code.
-#if defined(PYCAP_AMX)
+#if defined(PYCAP_BFLOAT)
 #include <immintrin.h>
 
 #include "cpu/bfloat.h"
@@ -7,7 +7,7 @@
 #include "cpu/filter_tile.h"
 
 namespace pycap {
-namespace amx {
+namespace bfloat {
 namespace {
 
 typedef Vec<float> Floats;
@@ -29,22 +29,35 @@ struct TileConfig {
 };
 
 // What becomes of `rows` rows of a tile of sums.
+template <bool Narrow, bool Target>
 inline void finish_tile(const MultiplyBfloat& m, const float* sums, size_t row, size_t rows, size_t block) {
-  size_t behind = m.target ? row % m.run : 0;
-  float* target = nullptr;
-  if (m.target) target = m.target + block * m.target_stride + (row + row / m.run * m.gap) * kBlock;
-  for (size_t r = row; r < row + rows; ++r, sums += kBlock) {
-    Floats result = load(sums);
-    if (m.residual) result += load(m.residual + block * m.residual_stride + r * kBlock);
-    result = clip(result, m.low, m.high);
-    if (m.narrow)
-      store_bfloats(m.narrow + block / 2 * m.narrow_stride + r * kBfloatBlock + block % 2 * kBlock, result);
-    if (m.target) {
-      store(target, result);
-      target += kBlock;
-      if (++behind == m.run) behind = 0, target += m.gap * kBlock;
+  Bfloat* narrow =
+      m.narrow + (Narrow ? block / 2 * m.narrow_stride + row * kBfloatBlock + block % 2 * kBlock : 0);
+  float* target = m.target + (Target ? block * m.target_stride + (row + row / m.run * m.gap) * kBlock : 0);
+  const float* residual = m.residual + (m.residual ? block * m.residual_stride + row * kBlock : 0);
+  size_t left = Target ? m.run - row % m.run : rows;  // of the run
+  while (rows > 0) {
+    const size_t count = left < rows ? left : rows;
+    for (size_t r = 0; r < count; ++r) {
+      Floats result = load(sums + r * kBlock);
+      if (m.residual) result += load(residual + r * kBlock);
+      result = clip(result, m.low, m.high);
+      if (Narrow) store_bfloats(narrow + r * kBfloatBlock, result);
+      if (Target) store(target + r * kBlock, result);
     }
+    sums += count * kBlock, rows -= count, left = m.run;
+    if (Narrow) narrow += count * kBfloatBlock;
+    if (Target) target += (count + m.gap) * kBlock;
+    if (m.residual) residual += count * kBlock;
   }
+}
+
+inline void finish(const MultiplyBfloat& m, const float* sums, size_t row, size_t rows, size_t block) {
+  if (!m.narrow)
+    finish_tile<false, true>(m, sums, row, rows, block);
+  else
+    m.target ? finish_tile<true, true>(m, sums, row, rows, block)
+             : finish_tile<true, false>(m, sums, row, rows, block);
 }
 
 // Up to 32 rows from `row` and Cols blocks of 16 columns.
@@ -77,8 +90,8 @@ inline void compute_tiles(const MultiplyBfloat& m, size_t row, size_t block) {
   if constexpr (Cols > 1) _tile_stored(2, sums[2], 64);
   if constexpr (Rows > 1 && Cols > 1) _tile_stored(3, sums[3], 64);
   for (size_t c = 0; c < Cols; ++c) {
-    finish_tile(m, sums[2 * c], row, first, block + c);
-    if constexpr (Rows > 1) finish_tile(m, sums[2 * c + 1], row + kTileRows, second, block + c);
+    finish(m, sums[2 * c], row, first, block + c);
+    if constexpr (Rows > 1) finish(m, sums[2 * c + 1], row + kTileRows, second, block + c);
   }
 }
 
@@ -125,6 +138,6 @@ void narrow_rows(const float* source, size_t stride, size_t columns, Bfloat* nar
                     block < blocks ? load(source + block * stride + row * kBlock) : Floats{});
 }
 
-}  // namespace amx
+}  // namespace bfloat
 }  // namespace pycap
 #endif

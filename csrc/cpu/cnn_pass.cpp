@@ -22,8 +22,8 @@ void clear_padding(const Ring& ring, size_t blocks, size_t side) {
 
 }  // namespace
 
-CnnPass::CnnPass(const Encoder& encoder, size_t size, Team team)
-    : encoder_(encoder), size_(size), team_(team), bfloat_(encoder.sizes().bfloat) {
+CnnPass::CnnPass(const Encoder& encoder, size_t size, Crew crew)
+    : encoder_(encoder), size_(size), crew_(crew), bfloat_(encoder.sizes().bfloat) {
   plan();
 }
 
@@ -33,7 +33,7 @@ CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side)
   const size_t span = (stage.side - 1) * stride + kernel;  // TensorFlow's SAME: odd padding goes to the end
   stage.padding = (std::max(span, source_side) - source_side) / 2;
   stage.pitch = std::max(span, source_side);
-  const size_t channels = pad_to_block(block.width), tasks = std::min(team_.threads, stage.side);
+  const size_t channels = pad_to_block(block.width), tasks = std::min(crew_.threads, stage.side);
   stage.rolls = !block.expands() || stage.side * stage.side * channels > kRollFloats * tasks;
   if (stage.rolls) {
     const size_t rows = std::max(kernel, kRingFloats / (stage.pitch * channels));
@@ -61,7 +61,7 @@ void CnnPass::plan() {
     stages_.push_back(stage);
   }
   picture = std::max(picture, side * side * pad_to_block(encoder_.sizes().region_channels));
-  filtered = std::max(filtered, band_size_ * team_.threads);
+  filtered = std::max(filtered, band_size_ * crew_.threads);
   lines_size_ = 3 * kStemKernel * pad_to_block(size_ + kStemKernel);
   arena_.plan(source_.data, picture);
   arena_.plan(target_.data, picture);
@@ -72,8 +72,8 @@ void CnnPass::plan() {
   } else {
     arena_.plan(filtered_.data, filtered);
   }
-  arena_.plan(rings_, ring_size_ * team_.threads);
-  arena_.plan(lines_, lines_size_ * team_.threads);
+  arena_.plan(rings_, ring_size_ * crew_.threads);
+  arena_.plan(lines_, lines_size_ * crew_.threads);
   arena_.plan(zeros_, pitch * kBlock);
   arena_.commit();
   std::fill_n(zeros_, pitch * kBlock, 0.0f);
@@ -83,7 +83,7 @@ const float* CnnPass::run(const float* pixels) {
   for (const Stage& stage : stages_) {
     target_.pixels = filtered_.pixels = stage.side * stage.side;
     if (stage.rolls)
-      team_.cut(stage.side,
+      crew_.cut(stage.side,
                 [&](size_t begin, size_t end, size_t task) { roll(stage, pixels, begin, end, task); });
     else
       split(stage);
@@ -120,7 +120,7 @@ void CnnPass::roll(const Stage& stage, const float* pixels, size_t row_begin, si
 
 // Threads share the channels of the middle, then the pixels of the result.
 void CnnPass::split(const Stage& stage) {
-  team_.cut(count_blocks(stage.block->width), [&](size_t begin, size_t end, size_t task) {
+  crew_.cut(count_blocks(stage.block->width), [&](size_t begin, size_t end, size_t task) {
     const Ring ring{rings_ + task * ring_size_, stage.slots, stage.pitch, stage.padding};
     clear_padding(ring, std::min(kSplitBlocks, end - begin), stage.source_side);
     for (size_t block = begin; block < end; block += kSplitBlocks) {
@@ -129,7 +129,7 @@ void CnnPass::split(const Stage& stage) {
       filter(stage, ring, block, blocks, 0, stage.side, filtered_);
     }
   });
-  team_.cut(stage.side * stage.side,
+  crew_.cut(stage.side * stage.side,
             [&](size_t begin, size_t end, size_t) { project(stage, filtered_, begin, begin, end); });
 }
 
@@ -167,7 +167,7 @@ void CnnPass::expand(const Stage& stage, const Ring& ring, size_t block_begin, s
     multiply.rows = rows * stage.source_side;
     multiply.run = stage.source_side, multiply.gap = gap;
     multiply.high = 6;
-    return amx::multiply_bfloats(multiply, 0, blocks);
+    return bfloat::multiply_bfloats(multiply, 0, blocks);
   }
   Multiply multiply{};
   multiply.source = source_.data + pixel * kBlock;
@@ -198,8 +198,8 @@ void CnnPass::filter(const Stage& stage, const Ring& ring, size_t block_begin, s
   filter.row_end = row_end;
   filter.cols = stage.side;
   if (bfloat_)
-    return amx::filter_bfloats({filter, filtered.narrow, filtered.narrow_stride(), block_begin, block.width},
-                               blocks);
+    return bfloat::filter_bfloats(
+        {filter, filtered.narrow, filtered.narrow_stride(), block_begin, block.width}, blocks);
   filter.target = filtered.data + block_begin * filtered.stride();
   filter.target_stride = filtered.stride();
   PYCAP_DISPATCH(filter_channels(filter, blocks));
@@ -222,7 +222,7 @@ void CnnPass::project(const Stage& stage, const Picture& filtered, size_t first,
     multiply.narrow_stride = target_.narrow_stride();
     multiply.rows = multiply.run = end - begin;
     multiply.low = -kInfinity, multiply.high = kInfinity;
-    return amx::multiply_bfloats(multiply, 0, pad_to_bfloat(block.sizes.outputs) / kBlock);
+    return bfloat::multiply_bfloats(multiply, 0, pad_to_bfloat(block.sizes.outputs) / kBlock);
   }
   Multiply multiply{};
   multiply.source = filtered.data + first * kBlock;
@@ -248,8 +248,8 @@ void CnnPass::find_regions() {
   multiply.target_stride = bfloats.target_stride = target_.stride();
   multiply.rows = multiply.run = bfloats.rows = bfloats.run = source_.pixels;
   multiply.high = bfloats.high = 6;
-  team_.cut(head.blocks(), [&](size_t begin, size_t end, size_t) {
-    if (bfloat_) return amx::multiply_bfloats(bfloats, begin, end);
+  crew_.cut(head.blocks(), [&](size_t begin, size_t end, size_t) {
+    if (bfloat_) return bfloat::multiply_bfloats(bfloats, begin, end);
     PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
   });
 }

@@ -11,14 +11,14 @@
 #include "core/arena.h"
 #include "cpu/bfloat.h"
 #include "cpu/conv_kernel.h"
+#include "cpu/crew.h"
 #include "cpu/encoder.h"
-#include "cpu/team.h"
 
 namespace pycap {
 
 class CnnPass {
  public:
-  CnnPass(const Encoder& encoder, size_t size, Team team);
+  CnnPass(const Encoder& encoder, size_t size, Crew crew);
 
   // Returns the cells of the last layer (regions, region_channels), blocked with stride regions * 16; valid
   // until the next call.
@@ -58,7 +58,7 @@ class CnnPass {
 
   const Encoder& encoder_;
   const size_t size_;
-  const Team team_;
+  const Crew crew_;
   const bool bfloat_;
   std::vector<Stage> stages_;
   Arena arena_;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <stdexcept>
 
 #include "cpu/cnn_pass.h"
 #include "cpu/conv_kernel.h"
@@ -79,6 +80,8 @@ PackedLayer pack_layer(const EncoderSizes& sizes, const LayerArrays& arrays) {
 }  // namespace
 
 Encoder::Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays) : sizes_(sizes) {
+  if (sizes.bfloat && !bfloat_supported())
+    throw std::invalid_argument("this CPU or build lacks AMX for bfloat16");
   const size_t width = sizes.feature_dim;
   stem = pack_dense(arrays.stem, kStemChannels, kStemTaps);
   for (size_t b = 0; b < sizes.blocks.size(); ++b)

@@ -91,7 +91,7 @@ struct PackedLayer {
 
 class Encoder {
  public:
-  Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays);
+  Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays);  // throws where bfloat is not supported
 
   const EncoderSizes& sizes() const { return sizes_; }
   size_t regions() const { return sizes_.grid * sizes_.grid; }

@@ -11,8 +11,8 @@ constexpr float kInfinity = __builtin_inff();
 
 }  // namespace
 
-RegionPass::RegionPass(const Encoder& encoder, Team team)
-    : encoder_(encoder), team_(team), regions_(encoder.regions()) {
+RegionPass::RegionPass(const Encoder& encoder, Crew crew)
+    : encoder_(encoder), crew_(crew), regions_(encoder.regions()) {
   const EncoderSizes& sizes = encoder.sizes();
   const size_t width = pad_to_block(sizes.feature_dim);
   size_t widest = width;
@@ -57,12 +57,12 @@ void RegionPass::attend_regions(const PackedLayer& layer, float* attention) {
   const float* query = wide_;
   const float* key = query + heads * blocks * stride;
   const float* value = key + heads * blocks * stride;
-  team_.cut(heads, [&](size_t begin, size_t end, size_t) {
+  crew_.cut(heads, [&](size_t begin, size_t end, size_t) {
     for (size_t head = begin; head < end; ++head)
       PYCAP_DISPATCH(
           transpose_rows(key + head * blocks * stride, stride, regions_, depth, keys_ + head * key_size));
   });
-  team_.cut(regions_, [&](size_t begin, size_t end, size_t) {
+  crew_.cut(regions_, [&](size_t begin, size_t end, size_t) {
     const size_t rows = end - begin;
     float* scores = scores_ + begin * pad_to_block(regions_);  // this task's, with a stride of its own
     for (size_t head = 0; head < heads; ++head) {
@@ -100,13 +100,13 @@ void RegionPass::attend_channels(const PackedLayer& layer) {
   const size_t stride = regions_ * kBlock, blocks = count_blocks(encoder_.sizes().feature_dim);
   float *mean = vectors_, *weights = mean + blocks * kBlock, *narrow = weights + blocks * kBlock;
   normalise(layer.norm, features_, nullptr, normed_, true);
-  team_.cut(blocks, [&](size_t begin, size_t end, size_t) {
+  crew_.cut(blocks, [&](size_t begin, size_t end, size_t) {
     PYCAP_DISPATCH(mean_rows(normed_, stride, regions_, begin, end, mean));
   });
   multiply(layer.squeeze, mean, nullptr, narrow, 1, 0, false);
   multiply(layer.excite, narrow, nullptr, weights, 1, -kInfinity, false);
   PYCAP_DISPATCH(sigmoid_values(weights, blocks * kBlock));
-  team_.cut(blocks, [&](size_t begin, size_t end, size_t) {
+  crew_.cut(blocks, [&](size_t begin, size_t end, size_t) {
     PYCAP_DISPATCH(scale_rows(normed_, stride, regions_, weights, begin, end));
   });
   multiply(layer.merge, normed_, features_, features_, regions_, -kInfinity, false);
@@ -131,7 +131,7 @@ void RegionPass::normalise(const Norm& norm, const float* source, const float* a
                             stride,
                             norm.scale.columns(),
                             blocked};
-  team_.cut(regions_,
+  crew_.cut(regions_,
             [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(normalise_rows(normalise, begin, end)); });
 }
 
@@ -142,8 +142,8 @@ void RegionPass::multiply(const Dense& dense, const float* source, const float* 
   MultiplyBfloat bfloats{};
   multiply.source_stride = rows * kBlock, bfloats.source_stride = rows * kBfloatBlock;
   if (bfloat)
-    team_.cut(rows, [&](size_t begin, size_t end, size_t) {
-      amx::narrow_rows(source, rows * kBlock, dense.depth, narrow_, bfloats.source_stride, begin, end);
+    crew_.cut(rows, [&](size_t begin, size_t end, size_t) {
+      bfloat::narrow_rows(source, rows * kBlock, dense.depth, narrow_, bfloats.source_stride, begin, end);
     });
   set_weights(multiply, dense, 0), set_weights(bfloats, dense, 0);
   multiply.source = source, bfloats.source = narrow_;
@@ -153,9 +153,9 @@ void RegionPass::multiply(const Dense& dense, const float* source, const float* 
   multiply.target_stride = bfloats.target_stride = rows * kBlock;
   multiply.rows = multiply.run = bfloats.rows = bfloats.run = rows;
   multiply.low = bfloats.low = low, multiply.high = bfloats.high = kInfinity;
-  team_.cut(dense.blocks(), [&](size_t begin, size_t end, size_t) {
+  crew_.cut(dense.blocks(), [&](size_t begin, size_t end, size_t) {
     if (bfloat)
-      amx::multiply_bfloats(bfloats, begin, end);
+      bfloat::multiply_bfloats(bfloats, begin, end);
     else
       PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
     if (gelu) PYCAP_DISPATCH(gelu_values(target + begin * rows * kBlock, (end - begin) * rows * kBlock));

@@ -5,15 +5,15 @@
 #include <cstddef>
 
 #include "core/arena.h"
+#include "cpu/crew.h"
 #include "cpu/encoder.h"
 #include "cpu/region_kernel.h"
-#include "cpu/team.h"
 
 namespace pycap {
 
 class RegionPass {
  public:
-  RegionPass(const Encoder& encoder, Team team);
+  RegionPass(const Encoder& encoder, Crew crew);
 
   // cells: (regions, region_channels), blocked; features: (regions, feature_dim); attention: (regions,
   // regions) or null.
@@ -29,7 +29,7 @@ class RegionPass {
                 float low, bool gelu);
 
   const Encoder& encoder_;
-  const Team team_;
+  const Crew crew_;
   const size_t regions_;
   Arena arena_;
   float *features_, *normed_, *wide_;  // (regions, feature_dim twice; widest), blocked

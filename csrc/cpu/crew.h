@@ -8,7 +8,7 @@
 
 namespace pycap {
 
-struct Team {
+struct Crew {
   size_t threads;
 
   // phase(begin, end, task) on each thread's share of the units.
