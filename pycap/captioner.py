@@ -1,34 +1,31 @@
 """Pictures in, captions out: a loaded checkpoint as one callable that any number of threads may share.
 
-Reads what training wrote (`pycap.checkpoint`) and knows nothing about how it was trained. A few threads
-decode pictures while the network works on the batch before.
+Reads what training wrote (`pycap.checkpoint`) and knows nothing about how it was trained, nor what computes
+(`pycap.engines`). Imports no torch.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import torch
 
+from pycap import engines
 from pycap.checkpoint import Checkpoint
 from pycap.checkpoint import load as load_checkpoint
 from pycap.config import SearchConfig
 from pycap.data.images import ImageError, preprocess, read_image
-from pycap.ops import library
-from pycap.ops.beam import BeamResult
+from pycap.engines.device import choose_device
+from pycap.ops.decoding import BeamResult
 
 BATCH_SIZE = 16
-_MAX_READERS = 4  # threads that decode pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +60,13 @@ class Encoded:
 
     Attributes:
         problems: for each picture the reason why it could not be read, None for one that could.
-        features: encoder output of the readable ones, `(readable, regions, feature_dim)`; None if there are none.
+        features: encoder output of the readable ones, `(readable, regions, feature_dim)`, an array of the engine
+            that made it; None if there are none.
         encoder_attention: their `Caption.encoder_attention`, one each, or None.
     """
 
     problems: tuple[ImageError | None, ...]
-    features: torch.Tensor | None
+    features: Any
     encoder_attention: tuple[np.ndarray | None, ...]
 
 
@@ -79,26 +77,18 @@ class Captioner:
         checkpoint: from `pycap.checkpoint.load`.
         backend: "native" or "reference"; None takes the native kernels where they are built, and else
             warns and takes the reference.
+        threads: CPU threads of the kernels, and of torch where it computes, for the whole process; None leaves
+            them alone.
 
     Raises:
-        ValueError: the backend has another name.
-        RuntimeError: "native" is asked for but not built.
+        ValueError: the backend has another name, or `threads` is below 1.
+        RuntimeError: "native" is asked for but not built, or torch is needed and not installed.
     """
 
-    def __init__(self, checkpoint: Checkpoint, backend: str | None = None):
-        if backend is not None:
-            with library.use(backend):  # fail now, not at the first picture
-                pass
-        elif not library.native_available():
-            warnings.warn(
-                "the compiled kernels are missing, so captioning takes the slower PyTorch reference; "
-                "`pycap info` says why and how to build them",
-                stacklevel=3,
-            )
+    def __init__(self, checkpoint: Checkpoint, backend: str | None = None, threads: int | None = None):
         self.checkpoint = checkpoint
         self.backend = backend
-        self._warm: set[str] = set()  # what a first call has done: CNN loaded, decoder packed
-        self._warming = threading.Lock()
+        self._engine = engines.choose(checkpoint, backend, threads)
 
     @classmethod
     def load(
@@ -113,19 +103,21 @@ class Captioner:
         Args:
             path: checkpoint folder; None for the one that comes with pycap.
             device: "cpu", "cuda", "cuda:1", or "auto" for CUDA where there is a GPU.
-            backend: "native" or "reference"; None takes the native kernels where they are built.
-            threads: CPU threads of the kernels and of torch, for the whole process; None leaves them alone.
+            backend: "native" or "reference", as for the class.
+            threads: CPU threads, as for the class.
 
         Raises:
             CheckpointError: the folder is missing, incomplete or broken (a RuntimeError of one line).
             ValueError: `device`, `backend` or `threads` make no sense here.
             RuntimeError: `backend="native"` without the compiled kernels.
         """
-        device = choose_device(device)
-        if threads is not None:
-            library.set_threads(threads)
-            torch.set_num_threads(threads)
-        return cls(load_checkpoint(None if path is None else Path(path), device), backend)
+        checkpoint = load_checkpoint(None if path is None else Path(path), choose_device(device))
+        return cls(checkpoint, backend, threads)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads that captioning takes."""
+        return self._engine.threads
 
     @property
     def search(self) -> SearchConfig:
@@ -237,15 +229,13 @@ class Captioner:
         return search, n_best
 
     def _stream(self, images: Iterator[Any], batch_size: int, ahead: int) -> Iterator[Encoded]:
-        readers = min(_MAX_READERS, batch_size, torch.get_num_threads())
+        window = (1 + ahead) * batch_size
         waiting: deque[Future[np.ndarray | ImageError]] = deque()
-        pool = ThreadPoolExecutor(readers, thread_name_prefix="pycap-read")
+        pool = ThreadPoolExecutor(min(self.threads, window), thread_name_prefix="pycap-read")
         try:
             while True:
-                for image in images:
+                for image in islice(images, window - len(waiting)):
                     waiting.append(pool.submit(self._read, image))
-                    if len(waiting) == (1 + ahead) * batch_size:
-                        break
                 if not waiting:
                     return
                 yield self._encode([waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))])
@@ -260,38 +250,23 @@ class Captioner:
         except ImageError as error:
             return error
 
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        """Run a stage of the model on the wanted backend; the first time, which prepares weights, alone."""
-        with (
-            torch.inference_mode(),
-            nullcontext() if self.backend is None else library.use(self.backend),
-            nullcontext() if name in self._warm else self._warming,
-        ):
-            yield
-        self._warm.add(name)
-
     def _encode(self, batch: list[np.ndarray | ImageError]) -> Encoded:
         """Encode what could be read of a batch: pixels `(3, size, size)` each."""
         problems = tuple(item if isinstance(item, ImageError) else None for item in batch)
         pixels = [item for item in batch if not isinstance(item, ImageError)]
         if not pixels:
             return Encoded(problems, None, ())
-        model = self.checkpoint.model
-        with self._stage("encode"):
-            features, seen = model.encode(model.cnn(torch.from_numpy(np.stack(pixels))), with_attention=True)
-        if seen is None:
+        features, attention = self._engine.encode(np.stack(pixels))
+        if attention is None:
             return Encoded(problems, features, (None,) * len(pixels))
-        looked = seen.mean(dim=1).float().cpu().numpy()  # (readable, regions, regions)
-        return Encoded(problems, features, tuple(each.copy() for each in looked))  # the batch's memory can go
+        looked = tuple(each.copy() for each in attention)  # the batch's memory can go
+        return Encoded(problems, features, looked)
 
     def _search(self, encoded: Encoded, search: SearchConfig, n_best: int) -> list[Caption | ImageError]:
         """Put a Caption in the place of every picture of the batch that could be read."""
         if encoded.features is None:
             return list(encoded.problems)
-        with self._stage("search"):
-            found = self.checkpoint.model.search(encoded.features, search, n_best)
-            result = BeamResult(*(part.cpu() for part in found))
+        result = self._engine.search(encoded.features, search, n_best)
         captions = iter(
             [self._build_caption(result, *numbered) for numbered in enumerate(encoded.encoder_attention)]
         )
@@ -310,30 +285,12 @@ class Captioner:
             if length > 0  # a tiny vocabulary may have fewer sentences than asked for
         ]
         length = int(result.lengths[image, 0])
-        attention = result.attention[image, 0, :length].float().numpy()
+        attention = result.attention[image, 0, :length].reshape(length, grid, grid)
         return Caption(
             text=sentences[0][0],
             score=sentences[0][1],
             words=tuple(vocabulary.words[token] for token in result.tokens[image, 0, :length].tolist()),
-            attention=attention.reshape(length, grid, grid).copy(),  # the batch's memory can go
+            attention=attention.astype(np.float32),  # a copy: the batch's memory can go
             n_best=tuple(sentences),
             encoder_attention=encoder_attention,
         )
-
-
-def choose_device(device: str) -> str:
-    """Return the device to use, "auto" resolved; ValueError, one line, if this machine does not have it."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        wanted = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device must be cpu, cuda, cuda:NUMBER or auto, got {device!r}") from None
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        seen = (
-            f"sees {torch.cuda.device_count()} GPUs" if torch.version.cuda else "was installed without CUDA"
-        )
-        raise ValueError(
-            f"device {device!r} cannot be used: torch {torch.__version__} {seen}; take cpu or auto"
-        )
-    return device

@@ -1,50 +1,91 @@
 """The file format where training and captioning meet: a folder of weights, words and settings, no pickle.
 
-model.safetensors   weights of encoder and decoder (float16 unless asked otherwise)
+model.safetensors   trained weights of CNN tail, encoder and decoder (float16 unless asked otherwise)
+cnn.safetensors     weights of the CNN's frozen part (float32: they are few, and early); without this file they come
+                    from their own package, through torch
 config.json         every setting, and `format`, the version of this layout
 vocab.json          the words, in order of their ids
 README.md           the model card (optional)
+
+Imports no torch; `Checkpoint.model` does.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as encode_tensors
 
 from pycap.config import Config
-from pycap.model import CaptionModel
 from pycap.text import Vocabulary
+from pycap.weights import Shapes, frozen_weights, model_weights
+
+if TYPE_CHECKING:
+    from pycap.model import CaptionModel
 
 FORMAT = 1
+FILES = ("config.json", "vocab.json", "model.safetensors")
+CNN = "cnn.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints" / "flickr8k"
 TIED = {"decoder.output.weight": "decoder.embedding.weight"}  # stored once
+Arrays = dict[str, np.ndarray]
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint folder is missing, incomplete or does not fit together; the message is one line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A loaded checkpoint.
 
     Attributes:
-        model: network in evaluation mode.
         vocabulary: its words.
         config: its settings.
         folder: where it came from.
+        weights: all that was trained, by the names of `CaptionModel.state_dict()`, in the precision stored.
+        cnn: the CNN's frozen part, by the names of `CnnPart.state_dict()`; None if the folder lacks it.
+        device: where `model` goes.
     """
 
-    model: CaptionModel
     vocabulary: Vocabulary
     config: Config
     folder: Path
+    weights: Arrays
+    cnn: Arrays | None
+    device: str = "cpu"
+
+    @cached_property
+    def model(self) -> CaptionModel:
+        """The network in evaluation mode, float32, built when it is first asked for.
+
+        Raises:
+            CheckpointError: the settings describe no network, or torch is missing.
+        """
+        try:
+            from pycap.model import CaptionModel
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise CheckpointError(
+                f"{self.folder}: this use of it needs PyTorch, which is not installed; pip install torch"
+            ) from None
+        try:
+            model = CaptionModel(self.config.model, len(self.vocabulary))
+        except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
+            raise _broken(self.folder, error) from None
+        model.load_arrays(self.weights, self.cnn)
+        return model.eval().requires_grad_(False).to(self.device)
 
 
 def save(
@@ -63,30 +104,20 @@ def save(
         folder: created or replaced.
         model, vocabulary, config: what to store.
         card: text of the model card.
-        half: store weights as float16.
+        half: store trained weights as float16.
+
+    Raises:
+        RuntimeError: the package with the weights of the CNN's frozen part is not installed.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh, old = (folder.with_name(f".{folder.name}-{name}") for name in ("new", "old"))
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    dtype = torch.float16 if half else torch.float32
-    tensors = {
-        name: value.detach().cpu().to(dtype).contiguous() for name, value in model.state_dict().items()
+    tied = TIED if config.model.tie_embedding else {}
+    trained = {name: value for name, value in model.state_dict().items() if name not in tied}
+    files = {
+        "model.safetensors": _encode(trained, half),
+        CNN: _encode(model.frozen.state_dict(), half=False),
+        "config.json": (json.dumps({"format": FORMAT, **config.to_dict()}, indent=2) + "\n").encode(),
+        "vocab.json": (vocabulary.to_json() + "\n").encode(),
     }
-    if config.model.tie_embedding:
-        tensors = {name: value for name, value in tensors.items() if name not in TIED}
-    save_file(tensors, fresh / "model.safetensors")
-    (fresh / "model.safetensors").chmod((fresh.stat().st_mode & 0o666) | 0o600)  # as readable as the folder
-    (fresh / "config.json").write_text(json.dumps({"format": FORMAT, **config.to_dict()}, indent=2) + "\n")
-    (fresh / "vocab.json").write_text(vocabulary.to_json() + "\n", encoding="utf-8")
-    if card:
-        (fresh / "README.md").write_text(card, encoding="utf-8")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    _write_folder(Path(folder), files | ({"README.md": card.encode()} if card else {}))
 
 
 def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
@@ -94,13 +125,13 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
 
     Args:
         folder: the folder; None for the shipped one.
-        device: where the weights go.
+        device: where the network goes, if it is built.
 
     Raises:
         CheckpointError: something is missing or does not fit; one line that names the file and the remedy.
     """
     folder = SHIPPED if folder is None else Path(folder)
-    for name in ("config.json", "vocab.json", "model.safetensors"):
+    for name in FILES:
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"{folder}: not a checkpoint, {name} is missing; give a folder made by `pycap train`"
@@ -113,24 +144,88 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
     try:
         config = Config.from_dict(settings)
         vocabulary = Vocabulary.from_json((folder / "vocab.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "model.safetensors")
-        model = CaptionModel(config.model, len(vocabulary))
-    except (ValueError, TypeError, ArithmeticError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder}: broken checkpoint: {str(error).splitlines()[0]}; copy or train it again"
-        ) from None
+        weights = load_file(folder / "model.safetensors")
+        cnn = load_file(folder / CNN) if (folder / CNN).is_file() else None
+        expected = model_weights(config.model, len(vocabulary)), frozen_weights(config.model)
+    except (ValueError, TypeError, ArithmeticError, SafetensorError) as error:
+        raise _broken(folder, error) from None
     if config.model.tie_embedding:
-        tensors.update({name: tensors[twin] for name, twin in TIED.items() if twin in tensors})
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name in sorted(expected.keys() | tensors.keys()):
-        found = tuple(tensors[name].shape) if name in tensors else None
-        if expected.get(name) != found:
+        weights.update({name: weights[twin] for name, twin in TIED.items() if twin in weights})
+    _check(folder / "model.safetensors", weights, expected[0], "config.json and vocab.json want")
+    if cnn is not None:
+        _check(folder / CNN, cnn, expected[1], "config.json wants")
+    return Checkpoint(vocabulary, config, folder, weights, cnn, device)
+
+
+def export(folder: Path, out: Path | None = None) -> bool:
+    """Add to a checkpoint what captioning without torch needs: the weights of the CNN's frozen part.
+
+    Args:
+        folder: the checkpoint.
+        out: folder to make, with all files of the checkpoint; None completes `folder` itself.
+
+    Returns:
+        whether anything was written.
+
+    Raises:
+        CheckpointError: `folder` is no checkpoint, `out` is there already, or torch is missing.
+        RuntimeError: the package with these weights is not installed.
+    """
+    folder = Path(folder)
+    loaded = load(folder)
+    if out is not None and Path(out).exists():
+        raise CheckpointError(f"{out}: is there already; name a new folder")
+    if loaded.cnn is not None and out is None:
+        return False
+    stored = loaded.cnn is not None
+    cnn = (folder / CNN).read_bytes() if stored else _encode(loaded.model.frozen.state_dict(), half=False)
+    if out is None:
+        fresh = folder / f".{CNN}-new"
+        fresh.write_bytes(cnn)
+        os.replace(fresh, folder / CNN)
+        return True
+    names = [name for name in (*FILES, "README.md") if (folder / name).is_file()]
+    _write_folder(Path(out), {**{name: (folder / name).read_bytes() for name in names}, CNN: cnn})
+    return True
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files to a hidden folder, which then takes the place of `folder`."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh, old = (folder.with_name(f".{folder.name}-{name}") for name in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for name, data in files.items():
+        (fresh / name).write_bytes(data)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _encode(tensors: Mapping[str, Any], half: bool) -> bytes:
+    """Return torch tensors as a safetensors file."""
+    dtype = np.float16 if half else np.float32
+    return encode_tensors(
+        {name: np.ascontiguousarray(value.detach().cpu().numpy(), dtype) for name, value in tensors.items()}
+    )
+
+
+def _check(path: Path, found: Arrays, expected: Shapes, who: str) -> None:
+    """Raise CheckpointError unless a file holds the weights that it should."""
+    for name in sorted(expected.keys() | found.keys()):
+        shape = found[name].shape if name in found else None
+        if expected.get(name) != shape:
             raise CheckpointError(
-                f"{folder / 'model.safetensors'}: {name} is {found or 'missing'}, config.json and vocab.json want "
-                f"{expected.get(name) or 'no such tensor'}; the files do not belong together"
+                f"{path}: {name} is {shape or 'missing'}, {who} {expected.get(name) or 'no such tensor'}; "
+                "the files do not belong together"
             )
-    model.load_state_dict({name: value.float() for name, value in tensors.items()})
-    return Checkpoint(model.eval().requires_grad_(False).to(device), vocabulary, config, folder)
+
+
+def _broken(folder: Path, error: Exception) -> CheckpointError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return CheckpointError(f"{folder}: broken checkpoint: {reason}; copy or train it again")
 
 
 def _read_json(path: Path) -> object:

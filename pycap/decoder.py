@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pycap.config import ModelConfig
-from pycap.ops.attend_lstm import AttendLSTMWeights, attend_lstm
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
+from pycap.ops.recurrence import AttendLSTMWeights, attend_lstm
+from pycap.weights import DECODER
 
 # Words are scored in multiples of this many: few different shapes, each of which costs oneDNN memory.
 ROWS = 128
@@ -58,31 +59,10 @@ class Decoder(nn.Module):
 
     def weights(self) -> DecoderWeights:
         """Return the live parameters in the form that `pycap.ops` computes with."""
-        attend = AttendLSTMWeights(
-            query=self.query.weight,
-            score=self.score,
-            gate=self.gate.weight[0],
-            gate_bias=self.gate.bias,
-            context=self.context.weight,
-            recurrent=self.recurrent.weight,
-        )
-        return DecoderWeights(
-            embedding=self.embedding.weight,
-            input=self.input.weight,
-            input_bias=self.input.bias,
-            key=self.key.weight,
-            key_bias=self.key.bias,
-            attend=attend,
-            initial_hidden=self.initial_hidden.weight,
-            initial_hidden_bias=self.initial_hidden.bias,
-            initial_cell=self.initial_cell.weight,
-            initial_cell_bias=self.initial_cell.bias,
-            output_hidden=self.output_hidden.weight,
-            output_context=self.output_context.weight,
-            output_bias=self.output_hidden.bias,
-            output=self.output.weight,
-            output_vocab_bias=self.output.bias,
-        )
+        parts = {field: self.get_parameter(name) for field, name in DECODER.items()}
+        parts["gate"] = parts["gate"][0]
+        attend = AttendLSTMWeights(**{field: parts.pop(field) for field in AttendLSTMWeights._fields})
+        return DecoderWeights(attend=attend, **parts)
 
     def forward(
         self, features: Tensor, tokens: Tensor, lengths: Tensor, image_index: Tensor

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -9,16 +12,16 @@ from pycap.cnn import CnnPart, EfficientNetLite
 from pycap.config import ModelConfig, SearchConfig
 from pycap.decoder import Decoder
 from pycap.encoder import RegionEncoder
-from pycap.ops.beam import BeamDecoder, BeamResult
-from pycap.ops.sample import SampleResult
+from pycap.ops.beam import BeamDecoder
+from pycap.ops.decoding import BeamResult, SampleResult
 
 
 class CaptionModel(nn.Module):
     """Cells to captions. Only `tail`, `encoder` and `decoder` are trained and stored.
 
-    The frozen part of the CNN comes from its own package, so it is loaded when pixels are first shown and is no
-    part of `state_dict()`. Its cells are the regions themselves, unless `config.tuned_blocks` last blocks are
-    trained with the captioner (`tail`) and make regions of finer cells.
+    The frozen part of the CNN is no part of `state_dict()`: a checkpoint brings it along, else it is loaded from its
+    own package when pixels are first shown. Its cells are the regions themselves, unless `config.tuned_blocks` last
+    blocks are trained with the captioner (`tail`) and make regions of finer cells.
 
     Args:
         config: sizes.
@@ -31,7 +34,7 @@ class CaptionModel(nn.Module):
         self.tail = CnnPart.tail(config)
         self.encoder = RegionEncoder(config)
         self.decoder = Decoder(config, vocab_size)
-        self.__dict__["_cnn"] = None  # hidden from parameters() and state_dict()
+        self.__dict__["_frozen"] = None  # hidden from parameters() and state_dict()
         self.__dict__["_searcher"] = None
 
     @property
@@ -54,14 +57,35 @@ class CaptionModel(nn.Module):
             part = EfficientNetLite.pretrained(self.config.cnn).split(self.config.tuned_blocks)[1]
             self.tail.load_state_dict(part.state_dict())
 
+    @property
+    def frozen(self) -> CnnPart:
+        """The CNN's frozen part, with its ImageNet weights unless `load_arrays` gave others."""
+        if self._frozen is None:
+            whole = EfficientNetLite.pretrained(self.config.cnn)
+            self.__dict__["_frozen"] = whole.split(self.config.tuned_blocks)[0]
+        return self._frozen
+
+    def load_arrays(
+        self, weights: Mapping[str, np.ndarray], frozen: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Load weights that a checkpoint stored.
+
+        Args:
+            weights: for every name of `state_dict()` an array of any float dtype.
+            frozen: the same for the CNN's frozen part; None leaves it to its package.
+        """
+        self.load_state_dict(_as_tensors(weights))
+        if frozen is not None:
+            part = CnnPart.frozen(self.config)
+            part.load_state_dict(_as_tensors(frozen))
+            part = part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            self.__dict__["_frozen"] = part
+
     @torch.no_grad()
     def cnn(self, pixels: Tensor) -> Tensor:
         """Return the frozen part's cells `(batch, cells, channels)` of pixels `(batch, 3, size, size)`."""
-        if self._cnn is None:
-            whole = EfficientNetLite.pretrained(self.config.cnn)
-            self.__dict__["_cnn"] = whole.split(self.config.tuned_blocks)[0]
         pixels = pixels.to(self.device, memory_format=torch.channels_last)
-        return self._cnn.to(self.device)(pixels)
+        return self.frozen.to(self.device)(pixels)
 
     @torch.no_grad()
     def encode(self, cells: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -97,3 +121,7 @@ class CaptionModel(nn.Module):
         """Switch between training and evaluation; weights may change in training, so packed ones are dropped."""
         self.__dict__["_searcher"] = None
         return super().train(mode)
+
+
+def _as_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: seeds and threads, a checkpoint of random weights, and a CNN that costs nothing."""
+"""Fixtures of all tests: seeds and threads, real data, a checkpoint of random weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from tiny import MeanColours, save_checkpoint
+from tiny import save_checkpoint
 
 from pycap.captioner import Captioner
 from pycap.ops import library
@@ -37,14 +37,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint folder of random weights; works with the real CNN as well."""
+    """A checkpoint folder of random weights."""
     return save_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny")
-
-
-@pytest.fixture
-def tiny_cnn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put mean colours in the place of the CNN."""
-    monkeypatch.setattr("pycap.model.EfficientNetLite", MeanColours)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +48,6 @@ def backend() -> str:
 
 
 @pytest.fixture
-def captioner(tiny_checkpoint: Path, tiny_cnn: None, backend: str) -> Captioner:
+def captioner(tiny_checkpoint: Path, backend: str) -> Captioner:
     """A tiny captioner."""
     return Captioner.load(tiny_checkpoint, backend=backend)

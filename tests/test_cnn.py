@@ -7,7 +7,8 @@ import torch
 from matplotlib import cbook
 from PIL import Image
 
-from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, frozen_shape, imagenet_weights, plan_blocks
+from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, imagenet_weights
+from pycap.cnn_plan import frozen_shape
 from pycap.config import ModelConfig, PreprocessConfig
 from pycap.data.images import preprocess
 
@@ -81,11 +82,3 @@ def test_a_new_tail_has_the_shapes_of_the_pretrained_one(network):
     expected = {name: value.shape for name, value in network.split(6)[1].state_dict().items()}
     assert {name: value.shape for name, value in CnnPart.tail(config).state_dict().items()} == expected
     assert CnnPart.tail(ModelConfig(tuned_blocks=0)) is None
-
-
-def test_more_blocks_than_there_are_is_one_clear_line():
-    blocks = len(plan_blocks("lite2"))
-    with pytest.raises(
-        ValueError, match=f"model.tuned_blocks must be from 0 to {blocks - 1} for lite2, got 99"
-    ):
-        frozen_shape(ModelConfig(tuned_blocks=99), 260)

@@ -1,15 +1,15 @@
-"""A captioner small enough for tests: real code, random weights, a network of mean colours for a CNN."""
+"""A captioner small enough for tests: real code, a real CNN on tiny pictures, behind it random weights."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 import pycap
 from pycap import checkpoint
@@ -37,22 +37,6 @@ CONFIG = Config(
 )
 
 
-class MeanColours(nn.Module):
-    """Stands in for the CNN: a region is its mean colour, repeated over all channels."""
-
-    def forward(self, pixels: Tensor) -> Tensor:  # (batch, 3, size, size) -> (batch, regions, channels)
-        colours = adaptive_avg_pool2d(pixels, GRID).flatten(2).transpose(1, 2)
-        channels = CONFIG.model.region_channels
-        return colours.repeat(1, 1, -(-channels // 3))[:, :, :channels]
-
-    @classmethod
-    def pretrained(cls, variant: str) -> MeanColours:
-        return cls()
-
-    def split(self, tuned_blocks: int) -> tuple[MeanColours, None]:
-        return self, None
-
-
 def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Path:
     """Write a checkpoint of random weights, large enough that pictures get different captions."""
     torch.manual_seed(seed)
@@ -64,6 +48,15 @@ def save_checkpoint(folder: Path, config: Config = CONFIG, seed: int = 2) -> Pat
     return folder
 
 
+# A Python without torch: nothing can import it, as if it were not installed.
+WITHOUT_TORCH = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
 PACKAGE_HOME = Path(pycap.__file__).parents[1]  # where a child process must start to import this pycap
 
 
@@ -71,6 +64,18 @@ def child_environment() -> dict[str, str]:
     """Return the environment for a process of its own that imports the same pycap as this one."""
     paths = (str(PACKAGE_HOME), os.environ.get("PYTHONPATH", ""))
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def run_python(code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a new Python that imports the same pycap as this one; `words` are its `sys.argv[1:]`."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env={**child_environment(), **environment},
+        cwd=PACKAGE_HOME,
+        check=False,
+    )
 
 
 def draw_picture(seed: int, size: tuple[int, int] = (80, 60)) -> Image.Image:

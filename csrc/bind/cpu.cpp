@@ -7,6 +7,7 @@
 namespace pycap {
 void bind_attend_lstm(pybind11::module_& module);
 void bind_beam(pybind11::module_& module);
+void bind_encoder(pybind11::module_& module);
 }  // namespace pycap
 
 PYBIND11_MODULE(_cpu, module) {
@@ -17,4 +18,5 @@ PYBIND11_MODULE(_cpu, module) {
   module.def("set_threads", &pycap::set_thread_count);
   pycap::bind_attend_lstm(module);
   pycap::bind_beam(module);
+  pycap::bind_encoder(module);
 }

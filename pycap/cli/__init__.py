@@ -19,7 +19,14 @@ from importlib import import_module
 
 from pycap import __version__
 
-COMMANDS = ("caption", "train", "evaluate", "check", "info")  # in the order of --help; one module each
+COMMANDS = (
+    "caption",
+    "train",
+    "evaluate",
+    "check",
+    "export",
+    "info",
+)  # in the order of --help; one module each
 
 
 class UsageError(Exception):
@@ -33,14 +40,14 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=28, width=100)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of `pycap` with every command in it; parsed arguments carry `run` and `parser`."""
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of `pycap` with these commands in it; parsed arguments carry `run` and `parser`."""
     parser = argparse.ArgumentParser(
         prog="pycap", description="Caption pictures with visual attention.", formatter_class=_Formatter
     )
     parser.add_argument("--version", action="version", version=f"pycap {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in commands:
         command = import_module(f"pycap.cli.{name}")
         command.add_parser(subparsers)
         subparsers.choices[name].formatter_class = _Formatter
@@ -56,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _escape_unprintable()
     words = sys.argv[1:] if argv is None else argv
-    args = build_parser().parse_args(words)
+    known = [name for name in COMMANDS if name in words[:1]]  # the others would only cost time
+    args = build_parser(known or COMMANDS).parse_args(words)
     args.command = shlex.join(["pycap", *words])  # for what a command writes about itself
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: report(str(message))

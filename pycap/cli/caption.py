@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,11 +141,23 @@ def _stream(args: argparse.Namespace, sources: list[Source]) -> Iterator[Any]:
     )
 
 
-def _progress(total: int) -> Any:
-    """Return a progress bar on stderr; it stays silent for one picture or where nobody watches."""
+class _Silence:
+    """A progress bar that nobody sees, without the time that importing a real one takes."""
+
+    def clear(self) -> None: ...
+    def update(self) -> None: ...
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """Yield a progress bar on stderr; it stays silent for one picture or where nobody watches."""
+    if total < 2 or not _watched():
+        yield _Silence()
+        return
     from tqdm import tqdm
 
-    return tqdm(total=total, unit="picture", disable=total < 2 or not _watched(), file=sys.stderr)
+    with tqdm(total=total, unit="picture", file=sys.stderr) as bar:
+        yield bar
 
 
 def _watched() -> bool:

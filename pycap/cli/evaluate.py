@@ -234,15 +234,13 @@ def build_page(
 
     system, settings, vocabulary = (args.results.name if args.results else "shipped checkpoint"), {}, None
     if captioner is not None:
-        import torch
-
         search, vocabulary = captioner.search, captioner.checkpoint.vocabulary
         system = str(args.checkpoint or system)
         settings = {"beam": best.scores["beam"]}
         for name in ("max_length", "length_penalty"):
             given = getattr(args, name)
             settings[name.replace("_", " ")] = getattr(search, name) if given is None else given
-        settings |= {"batch": args.batch_size, "device": args.device, "threads": torch.get_num_threads()}
+        settings |= {"batch": args.batch_size, "device": args.device, "threads": captioner.threads}
         settings["captions a second"] = f"{best.scores['captions_per_second']:.1f}"
     training = []
     if args.split != "train" and dataset.splits.get("train"):

@@ -37,19 +37,17 @@ def run(args: argparse.Namespace) -> int:
 
 def collect() -> dict[str, Any]:
     """Return everything worth knowing about this installation as plain JSON types."""
-    import torch
-
     from pycap.checkpoint import SHIPPED
     from pycap.data.features import default_cache
     from pycap.ops import library
 
     found = library.describe()
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    torch, gpu = find_torch()
     return {
         "version": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "torch": torch.__version__,
+        "torch": torch,
         "backend": found["backend"],
         "native": {
             "available": library.native_available(),
@@ -61,6 +59,15 @@ def collect() -> dict[str, Any]:
         "checkpoint": describe_checkpoint(SHIPPED),
         "cache": str(default_cache()),
     }
+
+
+def find_torch() -> tuple[str | None, str | None]:
+    """Return the version of PyTorch and the name of its GPU, each None if there is none."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return None, None
+    return torch.__version__, torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
 def describe_checkpoint(folder: Path) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def describe(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("pycap", report["version"]),
         ("python", f"{report['python']} on {report['platform']}"),
-        ("torch", report["torch"]),
+        ("torch", report["torch"] or "not installed: captions on the CPU need none, all else does"),
         ("backend", report["backend"]),
         ("CPU kernels", native["missing"] or f"{native['isa']}, {native['threads']} threads"),
         ("CUDA kernels", "built" if cuda["built"] else f"not built: {cuda['missing']}"),

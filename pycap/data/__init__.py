@@ -1,19 +1,21 @@
 """Pictures with captions: load a data set in any of four formats, check it, read its pictures.
 
-Nothing here imports torch.
+Names are imported when they are first used: whoever reads pictures alone waits for nothing else. Only `batches`
+imports torch.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pycap.data.check import Report, check_dataset
-from pycap.data.coco import load_coco
-from pycap.data.dataset import CaptionDataset, DatasetError, Example, Problem
-from pycap.data.flickr8k import load_flickr8k
-from pycap.data.folder import load_folder
-from pycap.data.images import ImageError, crop_box, preprocess, read_image
-from pycap.data.karpathy import load_karpathy
+from pycap.config import DATA_FORMATS
+
+if TYPE_CHECKING:
+    from pycap.data.check import Report, check_dataset
+    from pycap.data.dataset import CaptionDataset, DatasetError, Example, Problem
+    from pycap.data.images import ImageError, crop_box, preprocess, read_image
 
 __all__ = [
     "CaptionDataset",
@@ -29,7 +31,18 @@ __all__ = [
     "read_image",
 ]
 
-_LOADERS = {"flickr8k": load_flickr8k, "karpathy": load_karpathy, "coco": load_coco, "folder": load_folder}
+_HOMES = {
+    **dict.fromkeys(("Report", "check_dataset"), "check"),
+    **dict.fromkeys(("CaptionDataset", "DatasetError", "Example", "Problem"), "dataset"),
+    **dict.fromkeys(("ImageError", "crop_box", "preprocess", "read_image"), "images"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pycap.data' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"pycap.data.{_HOMES[name]}"), name)
+    return value
 
 
 def load_dataset(path: str | Path, format: str) -> CaptionDataset:
@@ -46,9 +59,11 @@ def load_dataset(path: str | Path, format: str) -> CaptionDataset:
         ValueError: unknown format.
         DatasetError: the path does not hold such a data set; the line names file and place.
     """
-    if format not in _LOADERS:
-        raise ValueError(f"format must be one of {', '.join(_LOADERS)}, got {format!r}")
+    from pycap.data.dataset import DatasetError
+
+    if format not in DATA_FORMATS:
+        raise ValueError(f"format must be one of {', '.join(DATA_FORMATS)}, got {format!r}")
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder; check the path")
-    return _LOADERS[format](path)
+    return getattr(import_module(f"pycap.data.{format}"), f"load_{format}")(path)

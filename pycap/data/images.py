@@ -108,8 +108,11 @@ def preprocess(image: Image.Image, config: PreprocessConfig | None = None) -> np
         raise ValueError(f"image must have mode RGB, got {image.mode}: pass it through read_image first")
     square = (config.size, config.size)
     resized = image.resize(square, Image.Resampling.BICUBIC, box=crop_box(*image.size))
-    pixels = np.asarray(resized, dtype=np.float32).transpose(2, 0, 1)  # (3, size, size)
-    return np.ascontiguousarray((pixels - np.float32(config.mean)) / np.float32(config.std))
+    pixels = np.empty((3, *square), np.float32)
+    for plane, channel in zip(pixels, resized.split(), strict=True):
+        np.subtract(np.asarray(channel), np.float32(config.mean), out=plane)
+    pixels /= np.float32(config.std)
+    return pixels
 
 
 def _name(source: Any) -> str:

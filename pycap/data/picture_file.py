@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import logging
 import os
@@ -32,6 +31,7 @@ _FORMATS = (
     "ICO",
     "PSD",
 )
+_COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # what Pillow can without loading its other formats
 _FOREIGN = (  # files often met among pictures: offset, first bytes in lower case, what it is, remedy
     (4, b"ftyphei", "a HEIC picture", "convert it to JPEG"),
     (4, b"ftyphev", "a HEIC picture", "convert it to JPEG"),
@@ -131,9 +131,13 @@ def open_picture(stream: io.BufferedIOBase, label: str) -> Image.Image:
         ImageError: no picture, or one above `MAX_PIXELS`.
     """
     start = stream.tell()
-    formats = _prepare_formats()
+    _silence_log()
     try:
-        image = Image.open(stream, formats=formats)
+        try:
+            image = Image.open(stream, formats=_COMMON)
+        except Image.UnidentifiedImageError:
+            stream.seek(start)
+            image = Image.open(stream, formats=_prepare_formats())
     except Image.DecompressionBombError:
         raise _refuse_size(label) from None
     except Image.UnidentifiedImageError:
@@ -147,10 +151,17 @@ def open_picture(stream: io.BufferedIOBase, label: str) -> Image.Image:
 
 
 @cache
+def _silence_log() -> None:
+    """Stop Pillow from writing to stderr unasked."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@cache
 def _prepare_formats() -> list[str]:
-    """Load Pillow's formats, return those to try, and stop Pillow and libtiff from writing to stderr."""
+    """Load all of Pillow's formats, return those to try, and stop libtiff from writing to stderr."""
     Image.init()
-    logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr unasked
+    import ctypes
+
     with suppress(AttributeError, OSError):  # not there in a Pillow without libtiff
         library = ctypes.CDLL(Image.core.__file__)
         library.TIFFSetErrorHandler(None)

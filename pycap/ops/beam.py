@@ -18,7 +18,6 @@ Both twins follow the same rules, exactly:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,39 +29,15 @@ from pycap.ops.decoder_step import DecoderState, DecoderWeights, initial_state, 
 from pycap.ops.decoding import (
     NEVER,
     NOT_FINITE,
+    BeamResult,
+    SampleResult,
     SearchState,
     Step,
     check_features,
-    check_length,
-    check_words,
+    check_search,
 )
-from pycap.ops.sample import SETTINGS as SAMPLE_SETTINGS
-from pycap.ops.sample import SampleResult, check_sampling, sample_native, sample_reference
-
-
-class BeamResult(NamedTuple):
-    """The `n_best` sentences of every image, best first.
-
-    Where fewer sentences exist than asked for (tiny vocabularies), the missing have length 0 and score -inf.
-
-    Attributes:
-        tokens: words without START and END, PAD behind the last, `(images, n_best, max_length)` int64.
-        lengths: words of each sentence, `(images, n_best)` int64.
-        scores: length-normalised log-probability, `(images, n_best)`.
-        log_probs: log-probability of the words and END, `(images, n_best)`.
-        attention: regions' weights when each word was predicted, `(images, n_best, max_length, regions)`;
-            rows of words sum to 1, rows behind the last word are 0.
-    """
-
-    tokens: Tensor
-    lengths: Tensor
-    scores: Tensor
-    log_probs: Tensor
-    attention: Tensor
-
-
-PRECISIONS = ("float32", "int8")
-SETTINGS = ("beam", "max_length", "n_best", "length_penalty", "end", "banned")
+from pycap.ops.packed import PRECISIONS, PackedDecoder
+from pycap.ops.sample import sample_reference
 
 
 class BeamDecoder:
@@ -119,15 +94,19 @@ class BeamDecoder:
             ValueError: an argument is out of range, or the weights give no finite probability.
         """
         check_features(self.weights, features, start)
-        vocab_size = len(self.weights.embedding)
-        settings = (beam, max_length, n_best, length_penalty, end, tuple(banned))
-        _check_settings(vocab_size, *settings)
+        settings = {
+            "beam": beam,
+            "max_length": max_length,
+            "n_best": n_best,
+            "length_penalty": length_penalty,
+            "end": end,
+            "banned": tuple(banned),
+        }
         native = self._packed()
-        if native is not None:
-            return _search_native(native, features.contiguous(), vocab_size, self.threads, start, *settings)
-        return beam_search_reference(
-            *self._unpacked(features, start), **dict(zip(SETTINGS, settings, strict=True))
-        )
+        if native is None:
+            return beam_search_reference(*self._unpacked(features, start), **settings)
+        found = native.search(_as_array(features), **settings, start=start, threads=self.threads)
+        return BeamResult(*map(torch.from_numpy, found))
 
     @torch.no_grad()
     def sample(
@@ -161,17 +140,21 @@ class BeamDecoder:
             ValueError: an argument is out of range, or the weights give no finite probability.
         """
         check_features(self.weights, features, start)
-        vocab_size = len(self.weights.embedding)
-        settings = (samples, max_length, seed, temperature, end, tuple(banned))
-        check_sampling(vocab_size, *settings)
+        settings = {
+            "samples": samples,
+            "max_length": max_length,
+            "seed": seed,
+            "temperature": temperature,
+            "end": end,
+            "banned": tuple(banned),
+        }
         native = self._packed()
-        if native is not None:
-            return sample_native(native, features.contiguous(), vocab_size, self.threads, start, *settings)
-        return sample_reference(
-            *self._unpacked(features, start), **dict(zip(SAMPLE_SETTINGS, settings, strict=True))
-        )
+        if native is None:
+            return sample_reference(*self._unpacked(features, start), **settings)
+        found = native.sample(_as_array(features), **settings, start=start, threads=self.threads)
+        return SampleResult(*map(torch.from_numpy, found))
 
-    def _packed(self) -> Any | None:
+    def _packed(self) -> PackedDecoder | None:
         """Return the native decoder, packed now if it was not yet; None where the reference has to decode."""
         if library.backend() != "native":
             return None
@@ -188,54 +171,17 @@ class BeamDecoder:
         )
 
 
-def _pack(weights: DecoderWeights, precision: str) -> Any | None:
+def _pack(weights: DecoderWeights, precision: str) -> PackedDecoder | None:
     """Return the native decoder of these weights; None where only the reference can search."""
     flat = {**weights._asdict(), **weights.attend._asdict()}
     del flat["attend"]
     if any(part.dtype != torch.float32 or part.device.type != "cpu" for part in flat.values()):
         return None
-    arrays = {name: part.detach().contiguous().numpy() for name, part in flat.items()}
-    return library.cpu.Decoder(precision=precision, **arrays)
+    return PackedDecoder({name: _as_array(part) for name, part in flat.items()}, precision)
 
 
-def _search_native(
-    decoder: Any,
-    features: Tensor,
-    vocab_size: int,
-    threads: int | None,
-    start: int,
-    beam: int,
-    max_length: int,
-    n_best: int,
-    length_penalty: float,
-    end: int,
-    banned: Sequence[int],
-) -> BeamResult:
-    """Decode the whole batch in one call, without the interpreter's lock."""
-    images, regions, _ = features.shape
-    result = BeamResult(
-        tokens=torch.empty(images, n_best, max_length, dtype=torch.int64),
-        lengths=torch.empty(images, n_best, dtype=torch.int64),
-        scores=torch.empty(images, n_best),
-        log_probs=torch.empty(images, n_best),
-        attention=torch.empty(images, n_best, max_length, regions),
-    )
-    barred = np.zeros(vocab_size, dtype=np.uint8)
-    barred[[*banned, end]] = 1
-    finite = decoder.search(
-        features=features.detach().numpy(),
-        barred=barred,
-        **{name: part.numpy() for name, part in result._asdict().items()},
-        beam=beam,
-        length_penalty=length_penalty,
-        start=start,
-        end=end,
-        pad=PAD,
-        threads=threads or 0,
-    )
-    if not finite:
-        raise ValueError(NOT_FINITE)
-    return result
+def _as_array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
 
 
 def beam_search_reference(
@@ -267,7 +213,7 @@ def beam_search_reference(
     """
     log_probs, state, attention = step(state, start_tokens)
     (images, vocab_size), regions, device = log_probs.shape, attention.shape[1], log_probs.device
-    _check_settings(vocab_size, beam, max_length, n_best, length_penalty, end, banned)
+    check_search(vocab_size, beam, max_length, n_best, length_penalty, end, banned)
     dtype = torch.promote_types(log_probs.dtype, torch.float32)
     norms = [(count + 1) ** length_penalty for count in range(max_length + 1)]
     barred = torch.zeros(vocab_size, dtype=dtype, device=device)  # 0, or -inf where never emitted
@@ -350,23 +296,3 @@ def _keep(
     image = torch.arange(len(order), device=order.device)[:, None]
     for old, pool in zip(kept, pools, strict=True):
         old[active] = pool[image, order]
-
-
-def _check_settings(
-    vocab_size: int,
-    beam: int,
-    max_length: int,
-    n_best: int,
-    length_penalty: float,
-    end: int,
-    banned: Sequence[int],
-) -> None:
-    """Raise ValueError where a search with these settings makes no sense."""
-    if beam < 1:
-        raise ValueError(f"beam must be at least 1, got {beam}")
-    check_length(max_length)
-    if not 1 <= n_best <= beam:
-        raise ValueError(f"n_best must be from 1 to beam={beam}, got {n_best}; widen the beam for more")
-    if not 0 <= length_penalty < float("inf"):
-        raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
-    check_words(vocab_size, end, banned)

@@ -11,7 +11,7 @@ from torch import Tensor
 from pycap.ops import library
 
 if TYPE_CHECKING:
-    from pycap.ops.attend_lstm import AttendLSTMWeights
+    from pycap.ops.recurrence import AttendLSTMWeights
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from pycap.ops.attend_lstm import AttendLSTMWeights, attend_lstm_step
+from pycap.ops.recurrence import AttendLSTMWeights, attend_lstm_step
 
 
 class DecoderWeights(NamedTuple):

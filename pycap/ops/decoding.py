@@ -1,13 +1,18 @@
-"""What the decoding strategies share: the decoder they see and the checks of their common arguments."""
+"""What the decoding strategies share: what they see of a decoder, what they return, the checks of their arguments.
+
+Imports no torch, because the native strategies need none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
-from pycap.ops.decoder_step import DecoderWeights
+    from pycap.ops.decoder_step import DecoderWeights
 
 
 class SearchState(Protocol):
@@ -17,7 +22,46 @@ class SearchState(Protocol):
         """Return the state whose row `i` is this one's row `rows[i]`."""
 
 
-Step = Callable[[Any, Tensor], tuple[Tensor, Any, Tensor]]
+Step = Callable[[Any, "Tensor"], tuple["Tensor", Any, "Tensor"]]
+
+
+class BeamResult(NamedTuple):
+    """The `n_best` sentences of every image, best first: tensors, or numpy arrays from `PackedDecoder`.
+
+    Where fewer sentences exist than asked for (tiny vocabularies), the missing have length 0 and score -inf.
+
+    Attributes:
+        tokens: words without START and END, PAD behind the last, `(images, n_best, max_length)` int64.
+        lengths: words of each sentence, `(images, n_best)` int64.
+        scores: length-normalised log-probability, `(images, n_best)`.
+        log_probs: log-probability of the words and END, `(images, n_best)`.
+        attention: regions' weights when each word was predicted, `(images, n_best, max_length, regions)`;
+            rows of words sum to 1, rows behind the last word are 0.
+    """
+
+    tokens: Tensor | np.ndarray
+    lengths: Tensor | np.ndarray
+    scores: Tensor | np.ndarray
+    log_probs: Tensor | np.ndarray
+    attention: Tensor | np.ndarray
+
+
+class SampleResult(NamedTuple):
+    """The sentences drawn for every image: tensors, or numpy arrays from `PackedDecoder`.
+
+    Attributes:
+        tokens: words without START and END, PAD behind the last, `(images, samples, max_length)` int64.
+        lengths: words of each sentence, `(images, samples)` int64.
+        log_probs: log-probability of the words, and of END where it was drawn, under the distribution that was
+            sampled: restricted to the words allowed, at the temperature; `(images, samples)`.
+        ended: whether END was drawn, `(images, samples)` bool; False: cut at `max_length`.
+    """
+
+    tokens: Tensor | np.ndarray
+    lengths: Tensor | np.ndarray
+    log_probs: Tensor | np.ndarray
+    ended: Tensor | np.ndarray
+
 
 NEVER = -float("inf")
 NOT_FINITE = "log-probabilities must be finite, got NaN or only -inf; check features and weights for NaN"
@@ -56,3 +100,50 @@ def check_words(vocab_size: int, end: int, banned: Sequence[int]) -> None:
         raise ValueError(f"banned must not hold end={end}: no caption could finish")
     if len({end, *banned}) == vocab_size:
         raise ValueError(f"banned leaves no word of vocab_size={vocab_size} to emit")
+
+
+def check_search(
+    vocab_size: int,
+    beam: int,
+    max_length: int,
+    n_best: int,
+    length_penalty: float,
+    end: int,
+    banned: Sequence[int],
+) -> None:
+    """Raise ValueError where a search with these settings makes no sense."""
+    if beam < 1:
+        raise ValueError(f"beam must be at least 1, got {beam}")
+    check_length(max_length)
+    if not 1 <= n_best <= beam:
+        raise ValueError(f"n_best must be from 1 to beam={beam}, got {n_best}; widen the beam for more")
+    if not 0 <= length_penalty < float("inf"):
+        raise ValueError(f"length_penalty must be finite and at least 0, got {length_penalty}")
+    check_words(vocab_size, end, banned)
+
+
+def check_sampling(
+    vocab_size: int,
+    samples: int,
+    max_length: int,
+    seed: int,
+    temperature: float,
+    end: int,
+    banned: Sequence[int],
+) -> None:
+    """Raise ValueError where sampling with these settings makes no sense."""
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    check_length(max_length)
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be from 0 to 2**64 - 1, got {seed}")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(
+            f"temperature must be finite and above 0, got {temperature}; for the likeliest words search with beam=1"
+        )
+    check_words(vocab_size, end, banned)
+
+
+def bound_temperature(temperature: float) -> float:
+    """Return the nearest temperature that float32 can divide by; beyond, a draw is certain or uniform anyway."""
+    return min(max(temperature, 1e-30), 1e30)

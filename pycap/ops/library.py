@@ -48,6 +48,11 @@ def backend() -> str:
     return _wanted.get() if native_available() else "reference"
 
 
+def wanted() -> str:
+    """The backend that `use` asked for, built or not; "native" where nobody asked."""
+    return _wanted.get()
+
+
 @contextmanager
 def use(name: str) -> Iterator[None]:
     """Run the operations of this `with` block (this thread and task only) on one backend.

@@ -19,77 +19,24 @@ two words are equal up to the rounding of their logits. Another seed is another 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pycap.config import END, PAD, START, UNKNOWN
-from pycap.ops.decoding import NEVER, NOT_FINITE, SearchState, Step, check_length, check_words
-
-
-class SampleResult(NamedTuple):
-    """The sentences drawn for every image.
-
-    Attributes:
-        tokens: words without START and END, PAD behind the last, `(images, samples, max_length)` int64.
-        lengths: words of each sentence, `(images, samples)` int64.
-        log_probs: log-probability of the words, and of END where it was drawn, under the distribution that was
-            sampled: restricted to the words allowed, at the temperature; `(images, samples)`.
-        ended: whether END was drawn, `(images, samples)` bool; False: cut at `max_length`.
-    """
-
-    tokens: Tensor
-    lengths: Tensor
-    log_probs: Tensor
-    ended: Tensor
-
-
-SETTINGS = ("samples", "max_length", "seed", "temperature", "end", "banned")
+from pycap.ops.decoding import (
+    NEVER,
+    NOT_FINITE,
+    SampleResult,
+    SearchState,
+    Step,
+    bound_temperature,
+    check_sampling,
+)
 
 WORD = 2**32 - 1  # masks a 32-bit word; words live in int64
 STRIDE, FIRST, SECOND = (odd - 2**32 for odd in (0x9E3779B9, 0x85EBCA6B, 0xC2B2AE35))  # below 0: no overflow
 PATH, KEY = 0x243F6A88, 0x85A308D3
-
-
-def sample_native(
-    decoder: Any,
-    features: Tensor,
-    vocab_size: int,
-    threads: int | None,
-    start: int,
-    samples: int,
-    max_length: int,
-    seed: int,
-    temperature: float,
-    end: int,
-    banned: Sequence[int],
-) -> SampleResult:
-    """Draw for the whole batch in one call, without the interpreter's lock; arguments were checked."""
-    shape = (len(features), samples)
-    result = SampleResult(
-        tokens=torch.empty(*shape, max_length, dtype=torch.int64),
-        lengths=torch.empty(shape, dtype=torch.int64),
-        log_probs=torch.empty(shape),
-        ended=torch.empty(shape, dtype=torch.bool),
-    )
-    barred = np.zeros(vocab_size, dtype=np.uint8)
-    barred[list(banned)] = 1
-    finite = decoder.sample(
-        features=features.detach().numpy(),
-        barred=barred,
-        **{name: part.numpy() for name, part in result._asdict().items()},
-        seed=seed,
-        temperature=bound_temperature(temperature),
-        start=start,
-        end=end,
-        pad=PAD,
-        threads=threads or 0,
-    )
-    if not finite:
-        raise ValueError(NOT_FINITE)
-    return result
 
 
 def sample_reference(
@@ -186,30 +133,3 @@ def _scramble(bits: Tensor) -> Tensor:
     bits = (bits ^ (bits >> 16)) * FIRST & WORD
     bits = (bits ^ (bits >> 13)) * SECOND & WORD
     return bits ^ (bits >> 16)
-
-
-def bound_temperature(temperature: float) -> float:
-    """Return the nearest temperature that float32 can divide by; beyond, a draw is certain or uniform anyway."""
-    return min(max(temperature, 1e-30), 1e30)
-
-
-def check_sampling(
-    vocab_size: int,
-    samples: int,
-    max_length: int,
-    seed: int,
-    temperature: float,
-    end: int,
-    banned: Sequence[int],
-) -> None:
-    """Raise ValueError where sampling with these settings makes no sense."""
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
-    check_length(max_length)
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be from 0 to 2**64 - 1, got {seed}")
-    if not 0 < temperature < float("inf"):
-        raise ValueError(
-            f"temperature must be finite and above 0, got {temperature}; for the likeliest words search with beam=1"
-        )
-    check_words(vocab_size, end, banned)

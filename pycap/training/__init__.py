@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from pycap.cnn import HEAD
+from pycap.cnn_plan import HEAD
 from pycap.config import Config
 from pycap.data import CaptionDataset, check_dataset, load_dataset
 from pycap.data.batches import TrainingBatches

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint, frozen_shape
+from pycap.cnn import CnnPart, EfficientNetLite, cnn_fingerprint
+from pycap.cnn_plan import frozen_shape
 from pycap.config import Config
 from pycap.data import CaptionDataset, Example
 from pycap.data.features import MIRROR, FeatureCache, content_key, default_cache

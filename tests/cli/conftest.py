@@ -40,9 +40,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
-def caption(
-    run: Callable[..., Result], tiny_checkpoint: Path, tiny_cnn: None, backend: str
-) -> Callable[..., Result]:
+def caption(run: Callable[..., Result], tiny_checkpoint: Path, backend: str) -> Callable[..., Result]:
     """Call `pycap caption WORDS` with the tiny checkpoint."""
 
     def call(*words: object, **options: bytes) -> Result:

@@ -53,7 +53,7 @@ def refuse(capsys, *words) -> str:
     return capsys.readouterr().err
 
 
-def test_json_has_the_promised_keys_on_the_scale_of_coco_caption(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_json_has_the_promised_keys_on_the_scale_of_coco_caption(folder, tiny_checkpoint, capsys):
     code, out, err = run(capsys, *options(folder, tiny_checkpoint), "--split", "dev", "--beam", 3, "--json")
     assert code == 0
     scores = json.loads(out)
@@ -66,9 +66,7 @@ def test_json_has_the_promised_keys_on_the_scale_of_coco_caption(folder, tiny_ch
     assert "bleu_4" in err
 
 
-def test_scores_are_those_of_the_written_captions(
-    folder, tiny_checkpoint, tiny_cnn, captioner, capsys, tmp_path
-):
+def test_scores_are_those_of_the_written_captions(folder, tiny_checkpoint, captioner, capsys, tmp_path):
     results = tmp_path / "results.json"
     _, out, _ = run(capsys, *options(folder, tiny_checkpoint), "--beam", 2, "--captions", results, "--json")
     rows = json.loads(results.read_text())
@@ -77,7 +75,7 @@ def test_scores_are_those_of_the_written_captions(
     assert json.loads(out)["cider"] == pytest.approx(again.scores["cider"])
 
 
-def test_an_unreadable_picture_is_named_and_not_scored(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_an_unreadable_picture_is_named_and_not_scored(folder, tiny_checkpoint, capsys):
     (folder / "3.png").write_bytes(b"")
     code, out, err = run(capsys, *options(folder, tiny_checkpoint), "--json")
     assert code == 1
@@ -125,7 +123,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(folder, tiny_checkpoint, cap
     assert f"--captions {folder}: is a folder; name a file" in refuse(capsys, *words)
 
 
-def test_a_results_file_scores_as_the_model_that_wrote_it(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_a_results_file_scores_as_the_model_that_wrote_it(folder, tiny_checkpoint, capsys):
     results = folder / "results.json"
     _, out, _ = run(capsys, *options(folder, tiny_checkpoint), "--captions", results, "--json")
     expected = json.loads(out)
@@ -146,7 +144,7 @@ def test_a_wrong_results_file_is_one_line(folder, capsys):
     assert len(err.splitlines()) == 1
 
 
-def test_a_sweep_has_a_row_for_each_beam_and_a_picture(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_a_sweep_has_a_row_for_each_beam_and_a_picture(folder, tiny_checkpoint, capsys):
     picture, captions = folder / "sweep.png", folder / "best.json"
     words = ["--beam", "1,3,2", "--picture", picture, "--captions", captions, "--json"]
     code, out, err = run(capsys, *options(folder, tiny_checkpoint), *words)
@@ -164,7 +162,7 @@ def test_a_sweep_has_a_row_for_each_beam_and_a_picture(folder, tiny_checkpoint, 
     assert json.loads(out)["cider"] == best["cider"]
 
 
-def test_every_beam_of_a_sweep_scores_as_if_it_ran_alone(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_every_beam_of_a_sweep_scores_as_if_it_ran_alone(folder, tiny_checkpoint, capsys):
     words = [*options(folder, tiny_checkpoint), "--max-length", 5, "--json"]
     _, out, _ = run(capsys, *words, "--beam", "1,4")
     for row in json.loads(out)["sweep"]:
@@ -174,7 +172,7 @@ def test_every_beam_of_a_sweep_scores_as_if_it_ran_alone(folder, tiny_checkpoint
         assert row["mean_words"] == expected["mean_words"] <= 5
 
 
-def test_sentences_are_listed_worst_first(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_sentences_are_listed_worst_first(folder, tiny_checkpoint, capsys):
     path = folder / "sentences.csv"
     code, _, _ = run(capsys, *options(folder, tiny_checkpoint), "--sentences", path)
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
@@ -186,7 +184,7 @@ def test_sentences_are_listed_worst_first(folder, tiny_checkpoint, tiny_cnn, cap
 
 
 @pytest.mark.parametrize("beams", ["2", "1,2"])
-def test_a_report_is_one_page_that_names_its_command(folder, tiny_checkpoint, tiny_cnn, capsys, beams):
+def test_a_report_is_one_page_that_names_its_command(folder, tiny_checkpoint, capsys, beams):
     path = folder / "out.html"
     words = [*options(folder, tiny_checkpoint), "--beam", beams, "--report", path, "--report-pictures", 1]
     code, _, _ = run(capsys, *words)
@@ -212,7 +210,7 @@ def test_a_report_of_a_results_file_has_no_attention_and_escapes_its_captions(fo
     assert "Where the decoder looked" not in page
 
 
-def test_no_progress_bar_where_nobody_watches(folder, tiny_checkpoint, tiny_cnn, capsys):
+def test_no_progress_bar_where_nobody_watches(folder, tiny_checkpoint, capsys):
     _, _, err = run(capsys, *options(folder, tiny_checkpoint))
     assert "captioning" not in err
     assert "\r" not in err

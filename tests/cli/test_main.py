@@ -11,20 +11,13 @@ import warnings
 from pathlib import Path
 
 import pytest
-from tiny import PACKAGE_HOME, child_environment
+from tiny import PACKAGE_HOME, child_environment, run_python
 
 import pycap
 from pycap import cli
 from pycap.cli.lines import escape_line
 
 ROOT = Path(__file__).parents[2]
-
-
-def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=child_environment(), cwd=PACKAGE_HOME, check=False
-    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], *([name, "--help"] for name in cli.COMMANDS)])

@@ -24,10 +24,8 @@ def dataset(tmp_path) -> CaptionDataset:
 
 def test_each_picture_is_encoded_once_whatever_the_beams(captioner, dataset, monkeypatch):
     shown = []
-    cnn = captioner.checkpoint.model.cnn
-    monkeypatch.setattr(
-        captioner.checkpoint.model, "cnn", lambda pixels: shown.append(len(pixels)) or cnn(pixels)
-    )
+    encode = captioner._engine.encode
+    monkeypatch.setattr(captioner._engine, "encode", lambda made: shown.append(len(made)) or encode(made))
     done = []
     found = sweep(captioner, dataset, "dev", [1, 2, 3], meteor=False, batch_size=2, progress=done.append)
     assert sum(shown[3:]) == 4  # three before the clock starts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pycap.ops.attend_lstm import AttendLSTMWeights
 from pycap.ops.decoder_step import DecoderWeights
+from pycap.ops.recurrence import AttendLSTMWeights
 
 
 def make_weights(

@@ -12,7 +12,7 @@ from torch import Tensor
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
 from pycap.ops.decoder_step import DecoderWeights, initial_state, step
-from pycap.ops.sample import SampleResult
+from pycap.ops.decoding import SampleResult
 
 BANNED = (PAD, START, UNKNOWN)
 WORD = 2**32 - 1

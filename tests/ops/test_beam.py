@@ -11,8 +11,9 @@ from random_decoder import cast, make_features, make_weights
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
-from pycap.ops.beam import BeamDecoder, BeamResult
+from pycap.ops.beam import BeamDecoder
 from pycap.ops.decoder_step import initial_state, step
+from pycap.ops.decoding import BeamResult
 
 RESCORING_BOUND = 2e-5  # of a log-probability, float32 against teacher forcing in float64; observed 3e-6
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pycap.ops.beam import BeamResult, beam_search_reference
+from pycap.ops.beam import beam_search_reference
+from pycap.ops.decoding import BeamResult
 
 START, END = 1, 2
 

@@ -14,7 +14,7 @@ from pycap.config import END, PAD
 from pycap.ops import library
 from pycap.ops.beam import BeamDecoder
 from pycap.ops.decoder_step import DecoderWeights
-from pycap.ops.sample import SampleResult
+from pycap.ops.decoding import SampleResult
 
 FORCING_BOUND = 2e-5  # of a log-probability, float32 against teacher forcing in float64; observed 3e-6
 

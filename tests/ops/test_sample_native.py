@@ -16,7 +16,8 @@ from pycap.config import END, PAD, START
 from pycap.ops import library
 from pycap.ops.beam import BeamDecoder
 from pycap.ops.decoder_step import DecoderWeights
-from pycap.ops.sample import SampleResult, gumbel_noise
+from pycap.ops.decoding import SampleResult
+from pycap.ops.sample import gumbel_noise
 
 pytestmark = pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
 

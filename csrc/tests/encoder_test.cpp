@@ -1,0 +1,118 @@
+// The encoder: same features for every thread count and batch, from several callers at once, on odd sizes.
+#include "cpu/encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+#include <vector>
+
+#include "cpu/conv_kernel.h"
+#include "cpu/pool.h"
+#include "tests/check.h"
+
+namespace {
+
+using namespace pycap;
+
+// Random weights; every array is exactly as long as it must be.
+struct Model {
+  EncoderSizes sizes;
+  std::vector<std::vector<float>> arrays;
+  std::mt19937 random{1};
+
+  const float* draw(size_t count, size_t inputs) {
+    arrays.push_back(pycap::draw<float>(random, count, std::sqrt(6.0 / static_cast<double>(inputs))));
+    return arrays.back().data();
+  }
+
+  Affine affine(size_t outputs, size_t inputs) { return {draw(outputs * inputs, inputs), draw(outputs, 8)}; }
+
+  Encoder pack() {
+    const size_t width = sizes.feature_dim;
+    EncoderArrays all{};
+    all.stem = affine(kStemChannels, kStemTaps);
+    for (const BlockSizes& block : sizes.blocks) {
+      const size_t middle = block.inputs * block.expansion;
+      BlockArrays packed{};
+      if (block.expansion > 1) packed.expand = affine(middle, block.inputs);
+      packed.depthwise = affine(middle, block.kernel * block.kernel);
+      packed.project = affine(block.outputs, middle);
+      all.blocks.push_back(packed);
+    }
+    all.head = affine(sizes.region_channels, sizes.blocks.back().outputs);
+    all.project = affine(width, sizes.region_channels);
+    all.norm_in = affine(width, 1), all.norm_out = affine(width, 1);
+    all.rows = draw(sizes.grid * width, 9), all.cols = draw(sizes.grid * width, 9);
+    for (size_t layer = 0; layer < sizes.layers; ++layer) {
+      LayerArrays packed{};
+      packed.norm = affine(width, 1), packed.norm_wide = affine(width, 1);
+      packed.merge = affine(width, width);
+      packed.widen = affine(2 * width, width), packed.narrow = affine(width, 2 * width);
+      if (sizes.heads > 0) packed.query_key_value = affine(3 * width, width);
+      if (sizes.heads == 0)
+        packed.squeeze = affine(sizes.squeeze, width), packed.excite = affine(width, sizes.squeeze);
+      all.layers.push_back(packed);
+    }
+    return Encoder(sizes, all);
+  }
+};
+
+struct Result {
+  std::vector<float> features, attention;
+
+  bool operator==(const Result& other) const {
+    return features == other.features && attention == other.attention;
+  }
+};
+
+Result encode(const Encoder& encoder, const float* pixels, size_t images, size_t size) {
+  const size_t regions = encoder.regions();
+  Result result{std::vector<float>(images * regions * encoder.sizes().feature_dim, NAN), {}};
+  if (encoder.attends()) result.attention.assign(images * regions * regions, NAN);
+  encode_images(encoder, pixels, images, size, 0, result.features.data(),
+                encoder.attends() ? result.attention.data() : nullptr);
+  for (float value : result.features) CHECK(std::isfinite(value));
+  for (float value : result.attention) CHECK(value >= 0 && value <= 1.0001f);
+  return result;
+}
+
+void check_precision(const EncoderSizes& sizes, size_t images, size_t size) {
+  Model model{sizes, {}};
+  model.arrays.reserve(200);
+  const Encoder encoder = model.pack();
+  const std::vector<float> pixels = draw<float>(model.random, images * 3 * size * size);
+  set_thread_count(1);
+  const Result expected = encode(encoder, pixels.data(), images, size);
+  for (size_t threads : {2, 3, 5}) {
+    set_thread_count(threads);
+    CHECK(encode(encoder, pixels.data(), images, size) == expected);
+  }
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller)
+    callers.emplace_back([&] { CHECK(encode(encoder, pixels.data(), images, size) == expected); });
+  for (std::thread& caller : callers) caller.join();
+  const std::vector<float> first(pixels.begin(), pixels.begin() + 3 * size * size);
+  const Result alone = encode(encoder, first.data(), 1, size);
+  CHECK(std::equal(alone.features.begin(), alone.features.end(), expected.features.begin()));
+}
+
+void check_shape(EncoderSizes sizes, size_t images, size_t size) {
+  check_precision(sizes, images, size);
+  sizes.bfloat = true;
+  if (bfloat_supported()) check_precision(sizes, images, size);
+}
+
+}  // namespace
+
+int main() {
+  const std::vector<BlockSizes> blocks{{32, 16, 3, 1, 1},   {16, 24, 3, 2, 6}, {24, 24, 3, 1, 6},
+                                       {24, 40, 5, 2, 6},   {40, 40, 5, 1, 6}, {40, 20, 3, 2, 6},
+                                       {20, 7, 5, 2, 1 + 5}};
+  check_shape({blocks, 50, 36, 3, 2, 3, 0, false}, 3, 75);   // heads of 12 columns
+  check_shape({blocks, 33, 17, 2, 1, 0, 4, false}, 2, 64);   // attention over channels
+  check_shape({blocks, 16, 1, 1, 1, 1, 0, false}, 4, 1);     // one pixel, one region
+  check_shape({blocks, 16, 32, 5, 0, 0, 0, false}, 1, 150);  // no layer
+  check_shape({{blocks.begin(), blocks.begin() + 2}, 16, 16, 38, 0, 0, 0, false}, 1,
+              150);  // rows come in bands
+  std::puts("encoder: ok");
+}

@@ -1,0 +1,54 @@
+"""Captions by the compiled kernels on numpy arrays, without torch."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from pycap.checkpoint import Arrays, Checkpoint
+from pycap.config import SearchConfig
+from pycap.ops import library
+from pycap.ops.decoding import BeamResult
+from pycap.ops.encode import NativeEncoder
+from pycap.ops.packed import PackedDecoder
+from pycap.weights import DECODER
+
+
+class NativeEngine:
+    """Runs `pycap._cpu`; see `pycap.engines.Engine`.
+
+    Args:
+        checkpoint: weights, the CNN's frozen part among them.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        frozen = {f"cnn.{name}": value for name, value in checkpoint.cnn.items()}
+        with ThreadPoolExecutor(1) as other:  # one core packs the decoder, another the encoder
+            decoder = other.submit(lambda: PackedDecoder(decoder_arrays(checkpoint.weights)))
+            self._encoder = NativeEncoder(frozen | checkpoint.weights, checkpoint.config.model)
+            self._decoder = decoder.result()
+
+    @property
+    def threads(self) -> int:
+        return library.cpu.threads()
+
+    def encode(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._encoder(pixels, with_attention=True)
+
+    def search(self, features: np.ndarray, config: SearchConfig, n_best: int) -> BeamResult:
+        return self._decoder.search(
+            features,
+            beam=config.beam,
+            max_length=config.max_length,
+            n_best=n_best,
+            length_penalty=config.length_penalty,
+        )
+
+
+def decoder_arrays(weights: Arrays) -> Arrays:
+    """Return the decoder's weights as `PackedDecoder` wants them, of a model's by the names of its parameters."""
+    arrays = {
+        field: np.ascontiguousarray(weights[f"decoder.{name}"], np.float32) for field, name in DECODER.items()
+    }
+    return arrays | {"gate": arrays["gate"][0]}
