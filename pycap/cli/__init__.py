@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 128 + getattr(signal, "SIGPIPE", 13)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
-        except (ValueError, OSError, RuntimeError) as error:
+        except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
             if os.environ.get("PYCAP_TRACEBACK"):
                 raise
             report(describe_error(error))
@@ -94,7 +94,10 @@ def report(message: str) -> None:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the first line of an error, or its kind if it says nothing."""
+    """Return the first line of an error, or its kind if it says nothing; of a missing package, how to get it."""
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("pycap"):
+        package = error.name.partition(".")[0]
+        return f"this needs {package}, which is not installed; pip install {package}"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 

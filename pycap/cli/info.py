@@ -107,7 +107,7 @@ def describe(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("pycap", report["version"]),
         ("python", f"{report['python']} on {report['platform']}"),
-        ("torch", report["torch"] or "not installed: captions on the CPU need none, all else does"),
+        ("torch", report["torch"] or "not installed: only training, other devices and the reference need it"),
         ("backend", report["backend"]),
         ("CPU kernels", native["missing"] or f"{native['isa']}, {native['threads']} threads"),
         ("CUDA kernels", "built" if cuda["built"] else f"not built: {cuda['missing']}"),

@@ -63,6 +63,12 @@ def test_what_needs_torch_says_so_where_it_is_missing(bare, photo, words, line):
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"pycap: {line}\n")
 
 
+def test_training_says_so_too(bare, tmp_path):
+    done = bare("train", "--data", tmp_path, "--out", tmp_path / "run")
+    line = "this needs torch, which is not installed; pip install torch"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"pycap: {line}\n")
+
+
 def test_info_says_that_torch_is_missing(bare):
     done = bare("info")
     assert (done.returncode, done.stderr) == (0, "")
