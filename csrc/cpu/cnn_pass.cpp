@@ -34,7 +34,9 @@ CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side)
   stage.padding = (std::max(span, source_side) - source_side) / 2;
   stage.pitch = std::max(span, source_side);
   const size_t channels = pad_to_block(block.width), tasks = std::min(crew_.threads, stage.side);
-  stage.rolls = !block.expands() || stage.side * stage.side * channels > kRollFloats * tasks;
+  const size_t made = std::min(channels, kSplitBlocks * kBlock) * source_side * stage.pitch;
+  const size_t filtered = channels * stage.side * stage.side / tasks;
+  stage.rolls = !block.expands() || std::max(made, filtered) > kRollFloats;  // else they stay in cache
   if (stage.rolls) {
     const size_t rows = std::max(kernel, kRingFloats / (stage.pitch * channels));
     stage.band = std::min((rows - kernel) / stride + 1, stage.side);
