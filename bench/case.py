@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bench import timing
 from bench.floors import Work, find_floor
 
@@ -131,6 +133,7 @@ Row = Callable[[Settings], Iterator[Case]]
 
 def measure(case: Case, settings: Settings, machine: dict[str, Any]) -> dict[str, Any]:
     """Run a case: agreement first, then times, memory and floors; return it ready for JSON."""
+    torch._dynamo.reset()  # what other cases compiled: its guards would be tried first at every call
     with case.around():
         first, agreements = None, {}
         for contender in case.contenders:

@@ -34,8 +34,10 @@ def compiled(function: Callable, tuned: bool = False) -> Callable:
         function: function or module.
         tuned: weights are frozen and packed, products autotuned, and the wrapper is C++: slower to compile.
     """
+    import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 
+    dynamo.recompile_limit = 64  # shapes of one function, beyond which it would silently run uncompiled
     inductor.compile_threads = 1  # idle workers would disturb the others
     inductor.autotune_num_choices_displayed = 0
     options = {"max_autotune": True, "freezing": True, "cpp_wrapper": True} if tuned else None
