@@ -102,7 +102,7 @@ class Round(nn.Module):
         barred: Tensor,
         features: Tensor,
         keys: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Continue every sentence and rank all continuations of every image.
 
         Args:
@@ -114,14 +114,16 @@ class Round(nn.Module):
             features, keys: regions, as they are and projected, `(images, regions, ...)`.
 
         Returns:
-            log-probabilities and places (`sentence * vocab_size + word`) of the best continuations,
-            `(images, ranks)`, best first, and the new hidden and cell.
+            log-probability, sentence and word of the best continuations, each `(images, ranks)`, best first;
+            whether any of these words is END; the new hidden and cell.
         """
         hidden, cell = hidden.index_select(0, rows), cell.index_select(0, rows)
         log_probs, hidden, cell = self.step(hidden, cell, tokens, features, keys)
         candidates = log_probs.view(*totals.shape, -1) + totals[:, :, None] + barred
         best, places = candidates.flatten(1).topk(self.ranks, dim=1)
-        return best, places, hidden, cell
+        parents = places // log_probs.shape[1]
+        following = places - parents * log_probs.shape[1]
+        return best, parents, following, (following == END).any(), hidden, cell
 
 
 class Start(nn.Module):
@@ -182,39 +184,39 @@ class BeamPeer:
         """
         beam, images, vocab_size = self.beam, len(features), len(self.barred)
         hidden, cell, keys = self.start(features)
-        rows, tokens = torch.arange(images), torch.full((images,), START)
+        active = rows = torch.arange(images)
+        tokens = torch.full((images,), START)
         found = torch.full((images,), NEVER)
         sentences = torch.full((images, max_length), PAD)
-        totals, active = torch.zeros(images, 1), torch.arange(images)
-        words = torch.empty(images, 1, 0, dtype=torch.int64)
+        totals, words = torch.zeros(images, 1), torch.full((images, 1, max_length), PAD)
         for length in range(max_length + 1):  # words that every live sentence has
             barred = self.only_end if length == max_length else self.barred if length else self.barred_first
-            best, places, hidden, cell = self.round(
+            best, parents, following, any_end, hidden, cell = self.round(
                 hidden, cell, rows, tokens, totals, barred, features, keys
             )
-            parents, following = places // vocab_size, places % vocab_size
-            ends = following == END
-            if bool(ends.any()):
+            stay = None
+            if any_end:
+                ends = following == END
                 ended = best.masked_fill(~ends, NEVER)[:, :beam] / (length + 1) ** length_penalty
                 top, place = ended.max(dim=1)
                 for row in (top > found[active]).nonzero()[:, 0].tolist():
                     image = int(active[row])
                     found[image] = top[row]
-                    sentences[image, :length] = words[row, parents[row, place[row]]]
+                    sentences[image, :length] = words[row, parents[row, place[row]], :length]
                 if length == max_length:
                     break
-                order = ends.long().argsort(dim=1, stable=True)[:, :beam]
-                totals = best.masked_fill(ends, NEVER).gather(1, order)
+                order = ends.long().argsort(dim=1, stable=True)
+                best = best.masked_fill(ends, NEVER).gather(1, order)
                 parents, following = parents.gather(1, order), following.gather(1, order)
-                stay = (totals[:, 0] / (max_length + 1) ** length_penalty > found[active]).nonzero()[:, 0]
+                stay = (best[:, 0] / (max_length + 1) ** length_penalty > found[active]).nonzero()[:, 0]
                 if len(stay) == 0:
                     break
-            else:
-                totals, parents, following = best[:, :beam], parents[:, :beam], following[:, :beam]
-                stay = None
-            rows = parents + torch.arange(len(active))[:, None] * words.shape[1]
-            history = words.gather(1, parents[:, :, None].expand(-1, -1, length))
-            words = torch.cat([history, following[:, :, None]], dim=2)
+            totals, parents, following = best[:, :beam], parents[:, :beam], following[:, :beam]
+            rows = parents
+            if len(active) > 1:
+                rows = parents + (torch.arange(len(active)) * words.shape[1])[:, None]
+            words = words.flatten(0, 1)[rows]
+            words[:, :, length] = following
             if stay is not None and len(stay) < len(active):  # images whose sentence cannot be beaten leave
                 active, totals, following, rows = active[stay], totals[stay], following[stay], rows[stay]
                 words, features, keys = words[stay], features[stay], keys[stay]

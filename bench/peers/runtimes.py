@@ -6,6 +6,7 @@ A function made here takes and returns tensors like the module it was made of. S
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import io
 import logging
@@ -58,12 +59,27 @@ def export(module: nn.Module, arguments: Sequence[Tensor]) -> bytes:
     return target.getvalue()
 
 
+@functools.cache
+def share_threads(threads: int) -> bool:
+    """Give ONNX Runtime one pool of threads for all models; False where this version or this late call cannot."""
+    import onnxruntime
+
+    try:
+        onnxruntime.set_global_thread_pool_sizes(threads, 1)
+    except (AttributeError, RuntimeError):
+        return False
+    return True
+
+
 def run_onnxruntime(model: bytes, threads: int) -> Function:
-    """Return an exported model as a function of ONNX Runtime."""
+    """Return an exported model as a function of ONNX Runtime; all of them share their threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    if share_threads(threads):  # a pool each would spin against the others
+        options.use_per_session_threads = False
+    else:
+        options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
