@@ -21,7 +21,9 @@ def parse() -> argparse.Namespace:
         description=f"{__doc__.splitlines()[0]}\n\nrows:\n{known}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="which to run (default: all)")
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help="which to run (default: all; none: for --sweep alone)"
+    )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="also write what was measured; rows not run stay"
     )
@@ -38,6 +40,7 @@ def parse() -> argparse.Namespace:
         "--quick", action="store_true", help="tiny shapes, one round: does everything run and agree?"
     )
     options = parser.parse_args()
+    options.rows = [] if options.rows == ["none"] else options.rows or list(rows.TITLES)
     for name in options.rows:
         if name not in rows.TITLES:
             parser.error(f"no row {name!r}; there are {', '.join(rows.TITLES)}")
@@ -77,7 +80,7 @@ def main() -> int:
             options.json.write_text(json.dumps(document, indent=1) + "\n")
 
     wrong = 0
-    for name in options.rows or ([] if options.sweep and options.rows else list(rows.TITLES)):
+    for name in options.rows:
         print(f"\n== {name}: {rows.TITLES[name]}", flush=True)
         measured = document["rows"][name] = []
         for case in rows.cases_of(name, settings):

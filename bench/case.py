@@ -89,8 +89,8 @@ class Goal:
     """What the issue asks for.
 
     Attributes:
-        metric: "speedup" over peers, "share" of the floor's operations at peak, "seconds", or "memory" (share of
-            the peer's).
+        metric: "speedup" over the fastest peer, "share" of the measured peak at which the floor's operations are
+            done, "seconds", or "memory" (share of the fastest peer's).
         value: at least that (speedup, share), at most that (seconds, memory).
         against: kinds of peers that count; empty: all.
         dtype: which of pycap's rivals must reach it; empty: the fastest one.
@@ -193,7 +193,7 @@ def judge(goal: Goal, measured: dict[str, Any], machine: dict[str, Any]) -> dict
             peer = min(peers, key=lambda result: result["seconds"])
             reached = peer["seconds"] / best["seconds"]
         elif goal.metric == "memory" and (known := [r for r in peers if r["memory"]]) and best["memory"]:
-            peer = min(known, key=lambda result: result["memory"])
+            peer = min(known, key=lambda result: result["seconds"])
             reached = best["memory"] / peer["memory"]
     low = goal.metric in ("speedup", "share")
     met = None if reached is None else (reached >= goal.value if low else reached <= goal.value)

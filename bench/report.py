@@ -65,11 +65,11 @@ def goal_line(goal: dict[str, Any]) -> str:
         "speedup": (f"at least {value:g} x the speed{of}", "{:.2f} x"),
         "share": (f"at least {value:.0%} of the measured multiply-add peak, {goal['dtype']}", "{:.0%}"),
         "seconds": (f"at most {value:g} s", "{:.2f} s"),
-        "memory": (f"at most {value:.2f} of the peak memory{of}", "{:.2f}"),
+        "memory": (f"at most {value:.2f} of the peak memory of the fastest{of[3:]}", "{:.2f}"),
     }[goal["metric"]]
     if reached is None:
         return f"goal {text[0]}: nothing to compare with"
-    shown = text[1].replace("%", "%").format(reached)
+    shown = text[1].format(reached)
     beside = f" ({goal['peer']})" if goal["peer"] else ""
     return f"goal {text[0]}: {shown}{beside}, {'met' if goal['met'] else 'NOT MET'}"
 

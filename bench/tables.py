@@ -57,7 +57,7 @@ def measured_lines(document: dict[str, Any], pictures: Path | None = None) -> li
         for case in cases:
             lines += report.markdown_lines(case)
     if document["sweeps"]:
-        lines += ["### How beam search grows", "", "`python -m bench decode --sweep`", ""]
+        lines += ["### How beam search grows", "", "`python -m bench none --sweep`", ""]
     for axis, curves in document["sweeps"].items():
         if pictures:
             lines += [f"![{PICTURES[axis]}]({pictures / f'{axis}.png'})", ""]

@@ -182,7 +182,7 @@ class BeamPeer:
             max_length: words at most.
             length_penalty: scores are `log_prob / (words + 1) ** length_penalty`.
         """
-        beam, images, vocab_size = self.beam, len(features), len(self.barred)
+        beam, images = self.beam, len(features)
         hidden, cell, keys = self.start(features)
         active = rows = torch.arange(images)
         tokens = torch.full((images,), START)

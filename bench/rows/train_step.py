@@ -47,10 +47,8 @@ def cases(settings: Settings) -> Iterator[Case]:
         )
     if "compile" in settings.peers:
         one_step = compiled(step)
-        run = make_step(
-            config, vocab, batch, make_fused_optimizer, lambda: padded_decoder(one_step), compiled
-        )
-        note = "decoder step and region encoder compiled, the encoder's dropout draws other numbers"
+        run = make_step(config, vocab, batch, make_fused_optimizer, lambda: padded_decoder(one_step))
+        note = "the decoder's step compiled, captions padded, fused AdamW"
         steps.append(("torch.compile", "compile", run, note))
     work = count_work(config, vocab, batch)
     yield Case(
@@ -92,7 +90,6 @@ def make_step(
     batch: Batch,
     optimizer_of: Callable,
     around: Callable = nullcontext,
-    compile_encoder: Callable | None = None,
 ) -> Callable[[], float]:
     """Return a function that does one training step and returns its loss.
 
@@ -100,12 +97,9 @@ def make_step(
         config, vocab, batch: what is trained on what.
         optimizer_of: makes the optimiser.
         around: context manager that chooses the decoder.
-        compile_encoder: applied to the region encoder.
     """
     model = make_model(config, vocab)
     optimizer = optimizer_of(model, config.train)
-    if compile_encoder is not None:
-        model.__dict__["encoder"] = compile_encoder(model.encoder)  # beside the module, whose parameters stay
     objective = CrossEntropy(config.train)
 
     def run() -> float:
