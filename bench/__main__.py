@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine, report, rows
-from bench.case import PEERS, Settings, measure
+from bench.case import AXES, PEERS, Settings, measure
 
 
 def parse() -> argparse.Namespace:
@@ -33,9 +33,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, help="folder with JPEG files to caption (default: drawn pictures)"
     )
-    parser.add_argument(
-        "--sweep", action="store_true", help="also measure how beam search grows with its sizes"
-    )
+    axes = ",".join(AXES)
+    about = f"also measure how beam search grows with its sizes: some of {axes} (default: all)"
+    parser.add_argument("--sweep", nargs="?", const=axes, metavar="AXES", help=about)
     parser.add_argument(
         "--quick", action="store_true", help="tiny shapes, one round: does everything run and agree?"
     )
@@ -49,6 +49,10 @@ def parse() -> argparse.Namespace:
     for kind in options.peers:
         if kind not in PEERS:
             parser.error(f"no kind of peer {kind!r}; there are {', '.join(PEERS)}")
+    options.sweep = options.sweep.split(",") if options.sweep else []
+    for axis in options.sweep:
+        if axis not in AXES:
+            parser.error(f"no axis {axis!r} to sweep; there are {axes}")
     for name in ("rounds", "threads"):
         if (getattr(options, name) or 1) < 1:
             parser.error(f"--{name} must be at least 1")
@@ -91,7 +95,7 @@ def main() -> int:
     if options.sweep:
         from bench import sweeps
 
-        for axis, curves in sweeps.run(settings, found):
+        for axis, curves in sweeps.run(options.sweep, settings, found):
             document["sweeps"][axis] = curves
             print("\n" + "\n".join(sweeps.text_lines(axis, curves)), flush=True)
             save()

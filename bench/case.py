@@ -15,6 +15,8 @@ from bench.floors import Work, find_floor
 
 PEERS = ("eager", "compile", "onnxruntime", "openvino")  # kinds of rivals, for --peers
 
+AXES = ("beam", "batch", "vocab", "regions", "threads")  # sizes of a search, for --sweep
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -6,7 +6,7 @@ precisions of pycap and the eager peer; both curves of a point are measured side
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from pycap import ops
 MANY = 64  # pictures of the larger batch
 ROUNDS = 3
 EAGER = "eager"  # the one peer of the curves, by name
-AXES: dict[str, tuple[int, ...]] = {
+VALUES: dict[str, tuple[int, ...]] = {
     "beam": (1, 2, 3, 5, 8, 12, 16, 20),
     "batch": (1, 2, 4, 8, 16, 32, 64, 128, 256),
     "vocab": (1_000, 2_500, 5_000, 10_000, 20_000, 50_000),
@@ -30,20 +30,25 @@ AXES: dict[str, tuple[int, ...]] = {
 QUICK = {"beam": (1, 3), "batch": (1, 2), "vocab": (40, 60), "regions": (4, 9), "threads": (1, 2)}
 
 
-def run(settings: Settings, machine: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield every axis with its curves, one a batch size.
+def run(
+    axes: Sequence[str], settings: Settings, machine: dict[str, Any]
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the wanted axes with their curves, one a batch size.
 
     A curve is {"shape", "values", "series": name -> {"seconds": [...], "spread": [...]} of one caption}.
     """
     base = Shape(1, 40, beam=3, regions=4, dim=16, steps=4) if settings.quick else Shape(1, 2_500)
-    axes = QUICK if settings.quick else {**AXES, "threads": tuple(range(1, settings.threads + 1))}
+    known = QUICK if settings.quick else {**VALUES, "threads": tuple(range(1, settings.threads + 1))}
     peers = tuple(kind for kind in settings.peers if kind == EAGER)
     settings = replace(settings, peers=peers, rounds=min(settings.rounds, ROUNDS))
-    for axis, values in axes.items():
+    for axis in axes:
         batches = (1,) if axis == "batch" else (1, 2 if settings.quick else MANY)
         yield (
             axis,
-            [run_curve(axis, values, replace(base, batch=batch), settings, machine) for batch in batches],
+            [
+                run_curve(axis, known[axis], replace(base, batch=batch), settings, machine)
+                for batch in batches
+            ],
         )
 
 

@@ -56,35 +56,42 @@ def cases(settings: Settings) -> Iterator[Case]:
 class Server:
     """A child process that captions lists of pictures until the context ends.
 
+    It starts with the first list, so that contenders never load at the same time.
+
     Args:
         words: module and its arguments.
         threads: of OpenMP and pycap, before the module itself is asked.
     """
 
     def __init__(self, words: list[str], threads: str):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            env=child_environment(OMP_NUM_THREADS=threads, PYCAP_THREADS=threads),
+        self.words, self.threads = words, threads
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", *self.words],
+            env=child_environment(OMP_NUM_THREADS=self.threads, PYCAP_THREADS=self.threads),
             cwd=HOME,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-        self.process.stdout.close()
-
     def caption(self, paths: list[Path]) -> list[str]:
         """Return a caption for every picture."""
+        self.process = self.process or self._start()
         print(json.dumps([str(path) for path in paths]), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{' '.join(map(str, self.process.args))} ended with {self.process.wait()}")
+            raise RuntimeError(f"{' '.join(self.words)} ended with {self.process.wait()}")
         return json.loads(answer)
 
 
