@@ -14,10 +14,11 @@ format:
 	ruff format .
 	clang-format -i $$(git ls-files '*.cpp' '*.h' '*.cu' '*.cuh')
 
+# Every claim beside its peers (pip install '.[bench]'), its tables and its pictures.
 bench:
-	python bench/attend_lstm.py
-	python bench/beam_search.py
-	python bench/sampling.py
+	python -m bench --sweep --json bench/results.json
+	python -m bench.pictures
+	python -m bench.tables
 
 sanitize:
 	bash csrc/tests/sanitize.sh

@@ -1,6 +1,6 @@
 """Several models as one: at every word of the search their probabilities are averaged.
 
-    python bench/ensemble.py --data ../shared/data/flickr8k runs/a/best runs/b/best
+    python bench/experiments/ensemble.py --data ../shared/data/flickr8k runs/a/best runs/b/best
 
 All checkpoints must share their vocabulary (the same training captions and `min_count`). Prints dev scores of each
 model alone and of the ensemble, by the reference search, from cached CNN cells (filled where they are missing).

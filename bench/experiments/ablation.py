@@ -1,7 +1,7 @@
 """What each part of the recipe brings: short trainings that differ from the base in one setting.
 
-    python bench/ablation.py --data ../shared/data/flickr8k --out runs/ablation
-    python bench/ablation.py --data ... --out runs/ablation --rows base,no-encoder-attention
+    python bench/experiments/ablation.py --data ../shared/data/flickr8k --out runs/ablation
+    python bench/experiments/ablation.py --data ... --out runs/ablation --rows base,no-encoder-attention
 
 Every row is one `pycap train` with the base settings below and its own; the table shows its best epoch on dev. Rows
 that are finished in --out are not trained again, one that was killed goes on. The base is a cut-down recipe (frozen

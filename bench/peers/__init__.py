@@ -1,0 +1,1 @@
+"""Fair rivals: what a careful user of PyTorch, ONNX Runtime or OpenVINO would write for the same weights."""
