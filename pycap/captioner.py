@@ -79,16 +79,25 @@ class Captioner:
             warns and takes the reference.
         threads: CPU threads of the kernels, and of torch where it computes, for the whole process; None leaves
             them alone.
+        precision: of the native kernels on the CPU: "reduced" stores the decoder in 8 bits and, where the CPU has
+            AMX, multiplies the encoder in bfloat16; "full" computes in float32 throughout. A few captions in a
+            hundred differ, scores on dev by less than 0.003 CIDEr. PyTorch computes in float32 in any case.
 
     Raises:
-        ValueError: the backend has another name, or `threads` is below 1.
+        ValueError: the backend or the precision has another name, or `threads` is below 1.
         RuntimeError: "native" is asked for but not built, or torch is needed and not installed.
     """
 
-    def __init__(self, checkpoint: Checkpoint, backend: str | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        backend: str | None = None,
+        threads: int | None = None,
+        precision: str = engines.PRECISIONS[0],
+    ):
         self.checkpoint = checkpoint
         self.backend = backend
-        self._engine = engines.choose(checkpoint, backend, threads)
+        self._engine = engines.choose(checkpoint, backend, threads, precision)
 
     @classmethod
     def load(
@@ -97,6 +106,7 @@ class Captioner:
         device: str = "cpu",
         backend: str | None = None,
         threads: int | None = None,
+        precision: str = engines.PRECISIONS[0],
     ) -> Captioner:
         """Load a captioner.
 
@@ -105,14 +115,15 @@ class Captioner:
             device: "cpu", "cuda", "cuda:1", or "auto" for CUDA where there is a GPU.
             backend: "native" or "reference", as for the class.
             threads: CPU threads, as for the class.
+            precision: "reduced" or "full", as for the class.
 
         Raises:
             CheckpointError: the folder is missing, incomplete or broken (a RuntimeError of one line).
-            ValueError: `device`, `backend` or `threads` make no sense here.
+            ValueError: `device`, `backend`, `threads` or `precision` make no sense here.
             RuntimeError: `backend="native"` without the compiled kernels.
         """
         checkpoint = load_checkpoint(None if path is None else Path(path), choose_device(device))
-        return cls(checkpoint, backend, threads)
+        return cls(checkpoint, backend, threads, precision)
 
     @property
     def threads(self) -> int:

@@ -128,7 +128,7 @@ def _stream(args: argparse.Namespace, sources: list[Source]) -> Iterator[Any]:
     """Load the model when the first result is asked for, so that wrong names alone cost nothing."""
     from pycap.captioner import Captioner
 
-    captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads)
+    captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads, args.precision)
     if args.n_best > (args.beam or captioner.search.beam):
         raise cli.UsageError(f"--n-best {args.n_best} is more than the checkpoint's beam: give --beam too")
     yield from captioner.caption_each(

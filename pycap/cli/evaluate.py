@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from pycap.evaluation import Evaluation
 
 QUALITY = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "meteor", "spice")
-MODEL_OPTIONS = ("checkpoint", "device", "backend", "threads", "beam", "max_length", "length_penalty")
+MODEL_OPTIONS = (
+    "checkpoint",
+    "device",
+    "backend",
+    "threads",
+    "precision",
+    "beam",
+    "max_length",
+    "length_penalty",
+)
 MODEL_OPTIONS += ("batch_size", "captions", "picture")  # those that --results leaves nothing to do
 SUFFIXES = {"captions": (".json",), "sentences": (".csv", ".json"), "picture": (".png", ".svg")}
 SUFFIXES["report"] = (".html", ".htm")
@@ -143,7 +152,7 @@ def score_model(args: argparse.Namespace, dataset: CaptionDataset) -> tuple[Capt
     from pycap.captioner import Captioner
     from pycap.evaluation import evaluate, sweep
 
-    captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads)
+    captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads, args.precision)
     options = {name: getattr(args, name) for name in ("max_length", "length_penalty", "batch_size", "spice")}
     options |= {"keep": args.report is not None, "meteor": not args.no_meteor}
     total = len(dataset.split(args.split))

@@ -54,7 +54,7 @@ def add_batch_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--checkpoint`, `--device`, `--backend` and `--threads`, the arguments of `Captioner.load`."""
+    """Add `--checkpoint`, `--device`, `--backend`, `--threads` and `--precision`, the arguments of `Captioner.load`."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--checkpoint",
@@ -70,6 +70,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--threads", type=positive_int, metavar="N", help="CPU threads (default: all the machine allows)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=("reduced", "full"),
+        default="reduced",
+        help="of the native kernels: 8-bit decoder and, on CPUs with AMX, bfloat16 encoder, or float32 throughout "
+        "(default: %(default)s)",
     )
 
 

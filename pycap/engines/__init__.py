@@ -42,18 +42,29 @@ class Engine(Protocol):
         """Find the captions of a batch; returns numpy arrays."""
 
 
-def choose(checkpoint: Checkpoint, backend: str | None = None, threads: int | None = None) -> Engine:
+PRECISIONS = ("reduced", "full")
+
+
+def choose(
+    checkpoint: Checkpoint,
+    backend: str | None = None,
+    threads: int | None = None,
+    precision: str = PRECISIONS[0],
+) -> Engine:
     """Return the engine for a checkpoint: native where it can run, else torch, with a warning if that is a pity.
 
     Args:
         checkpoint: weights, and the device to run on.
         backend: "native", "reference" (torch alone), or None for native kernels where they are built.
         threads: CPU threads for the whole process; None leaves them alone.
+        precision: of the native engine, "reduced" or "full"; the torch engine computes in float32 in any case.
 
     Raises:
-        ValueError: the backend has another name, or `threads` is below 1.
+        ValueError: the backend or the precision has another name, or `threads` is below 1.
         RuntimeError: "native" is asked for but not built, or torch is needed and missing.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, got {precision!r}")
     if backend is not None:
         with library.use(backend):  # fail now, not at the first picture
             pass
@@ -86,7 +97,7 @@ def choose(checkpoint: Checkpoint, backend: str | None = None, threads: int | No
         )
     from pycap.engines.native import NativeEngine
 
-    return NativeEngine(checkpoint)
+    return NativeEngine(checkpoint, precision)
 
 
 def _build_torch(checkpoint: Checkpoint, backend: str | None, threads: int | None, use: str) -> Engine:

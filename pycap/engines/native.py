@@ -10,7 +10,7 @@ from pycap.checkpoint import Arrays, Checkpoint
 from pycap.config import SearchConfig
 from pycap.ops import library
 from pycap.ops.decoding import BeamResult
-from pycap.ops.encode import NativeEncoder
+from pycap.ops.encode import NativeEncoder, supports_bfloat16
 from pycap.ops.packed import PackedDecoder
 from pycap.weights import DECODER
 
@@ -20,13 +20,20 @@ class NativeEngine:
 
     Args:
         checkpoint: weights, the CNN's frozen part among them.
+        precision: "full" for float32 throughout, or "reduced" for a decoder with 8-bit weights (where the CPU has
+            AVX2) behind an encoder with bfloat16 products (where it has AMX).
     """
 
-    def __init__(self, checkpoint: Checkpoint):
+    def __init__(self, checkpoint: Checkpoint, precision: str):
+        reduced = precision == "reduced"
+        encoding = "bfloat16" if reduced and supports_bfloat16() else "float32"
+        searching = "int8" if reduced and library.cpu.isa() != "generic" else "float32"
         frozen = {f"cnn.{name}": value for name, value in checkpoint.cnn.items()}
         with ThreadPoolExecutor(1) as other:  # one core packs the decoder, another the encoder
-            decoder = other.submit(lambda: PackedDecoder(decoder_arrays(checkpoint.weights)))
-            self._encoder = NativeEncoder(frozen | checkpoint.weights, checkpoint.config.model)
+            decoder = other.submit(lambda: PackedDecoder(decoder_arrays(checkpoint.weights), searching))
+            self._encoder = NativeEncoder(
+                frozen | checkpoint.weights, checkpoint.config.model, precision=encoding
+            )
             self._decoder = decoder.result()
 
     @property

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny import WITHOUT_TORCH, draw_picture, run_python
@@ -16,6 +17,7 @@ from pycap.engines.device import choose_device
 from pycap.engines.native import NativeEngine
 from pycap.engines.torch import TorchEngine
 from pycap.ops import library
+from pycap.ops.encode import supports_bfloat16
 
 LOAD = "from pycap.captioner import Captioner\n"
 needs_native = pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
@@ -33,6 +35,25 @@ def old_checkpoint(tiny_checkpoint, tmp_path) -> Path:
 @pytest.mark.parametrize("backend", [None, "native"])
 def test_native_runs_where_it_can(tiny_checkpoint, backend):
     assert isinstance(engines.choose(checkpoint.load(tiny_checkpoint), backend), NativeEngine)
+
+
+@needs_native
+def test_precision_reaches_the_kernels(tiny_checkpoint):
+    loaded, narrow = checkpoint.load(tiny_checkpoint), "bfloat16" if supports_bfloat16() else "float32"
+    assert engines.choose(loaded, precision="full")._encoder.precision == "float32"
+    assert engines.choose(loaded)._encoder.precision == narrow
+    pixels = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    features, _ = engines.choose(loaded, precision="full").encode(pixels)
+    found = [
+        engines.choose(loaded, precision=name).search(features, loaded.config.search, 1).scores
+        for name in engines.PRECISIONS
+    ]
+    assert (found[0] == found[1]).all() == (library.describe()["isa"] == "generic")
+
+
+def test_unknown_precision_is_refused(tiny_checkpoint):
+    with pytest.raises(ValueError, match="precision must be reduced or full, got 'half'"):
+        Captioner.load(tiny_checkpoint, precision="half")
 
 
 def test_the_reference_is_torch_alone(tiny_checkpoint, monkeypatch):
