@@ -60,6 +60,9 @@ def draw_curves(panel: Axes, axis: str, curve: dict[str, Any]) -> None:
     if axis in LOGARITHMIC:
         panel.set_xscale("log")
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("{x:g}")
+        panel.tick_params(axis="y", which="both", labelsize=8)
     else:
         panel.set_ylim(bottom=0)
     panel.set_xticks(curve["values"], [f"{value:,}" for value in curve["values"]], fontsize=8)
@@ -75,7 +78,7 @@ def draw_roofline(document: dict[str, Any]) -> Figure:
     limits, threads = document["machine"]["limits"], document["machine"]["threads"]
     figure, panel = plt.subplots(figsize=(8, 5))
     peak = limits["gflops"][1]
-    intensity = [2**power for power in range(-2, 11)]
+    intensity = [2 ** (power / 8) for power in range(-16, 81)]
     styles = {"L2": "-", "L3": "--", "DRAM": ":"}
     for level, (_, speed) in limits["gbs"].items():
         roof = [min(peak, speed * flops) for flops in intensity]

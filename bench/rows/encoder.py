@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.case import Agreement, Case, Contender, Goal, Settings
 from bench.floors import FLOAT, Work
 from bench.peers import runtimes
+from pycap.cnn import EfficientNetLite
 from pycap.config import Config
 from pycap.model import CaptionModel
 
@@ -31,7 +32,8 @@ class Pixels(nn.Module):
     """The whole encoder as one module.
 
     Args:
-        model: holds the CNN's frozen part, its tail and the region encoder.
+        model: holds the CNN's tail and the region encoder.
+        frozen: the CNN's frozen part.
     """
 
     def __init__(self, model: CaptionModel, frozen: nn.Module):
@@ -55,9 +57,8 @@ def cases(settings: Settings) -> Iterator[Case]:
     model = CaptionModel(config.model, 8).eval().requires_grad_(False)
     model.load_pretrained_tail()
     size = config.preprocess.size
-    with torch.inference_mode():
-        model.cnn(torch.zeros(1, 3, size, size))  # loads the frozen part
-    module = Pixels(model, model._cnn).eval().to(memory_format=torch.channels_last)
+    frozen = EfficientNetLite.pretrained(config.model.cnn).split(config.model.tuned_blocks)[0]
+    module = Pixels(model, frozen).eval().to(memory_format=torch.channels_last)
     for batch in (2,) if settings.quick else (1, 8):
         pixels = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
         yield make_case(config, model, module, pixels, settings)
@@ -113,7 +114,7 @@ def native_contender(config: Config, model: CaptionModel, module: Pixels, pixels
         encode = importlib.import_module("pycap.ops.encode")
     except ImportError:
         return Contender("pycap (PyTorch)", partial(run_module, module, pixels), work=work)
-    weights = {f"cnn.{name}": value.numpy() for name, value in model._cnn.state_dict().items()}
+    weights = {f"cnn.{name}": value.numpy() for name, value in module.frozen.state_dict().items()}
     weights |= {name: value.numpy() for name, value in model.state_dict().items()}
     native, array = encode.NativeEncoder(weights, config.model), pixels.numpy()
 
