@@ -65,6 +65,17 @@ void run_chunks(std::vector<AttendChunk> chunks, const AttendShape& shape, const
   });
 }
 
+// The keys as the kernels want them: once a picture instead of once a step.
+template <class T>
+std::vector<T> prepare_keys(const AttendForward<T>& op) {
+  const size_t size = op.shape.regions * op.shape.attention_dim;  // of an image
+  std::vector<T> keys(op.keys, op.keys + op.shape.images * size);
+  parallel_for(op.shape.images, [&](size_t image) {
+    PYCAP_DISPATCH(prepare_tanh<T>(keys.data() + image * size, size));
+  });
+  return keys;
+}
+
 }  // namespace
 
 template <class T>
@@ -75,8 +86,11 @@ void attend_lstm_forward(const AttendForward<T>& op) {
   state.fill(op.recurrent, s.gates(), s.hidden_dim, s.hidden_dim, 1);
   state.fill(op.query, s.attention_dim, s.hidden_dim, s.hidden_dim, 1, s.gates());
   state.fill(op.gate, 1, s.hidden_dim, s.hidden_dim, 1, s.gates() + s.attention_dim);
+  const std::vector<T> keys = prepare_keys(op);
+  AttendForward<T> prepared = op;
+  prepared.keys = keys.data();
   run_chunks<T>(cut_chunks(s, op.lengths, op.image_index, false), s, [&](AttendChunk chunk, T* scratch) {
-    PYCAP_DISPATCH(run_attend_forward<T>(op, state.view(), context.view(), chunk, scratch));
+    PYCAP_DISPATCH(run_attend_forward<T>(prepared, state.view(), context.view(), chunk, scratch));
   });
 }
 
@@ -90,9 +104,12 @@ void attend_lstm_backward(const AttendBackward<T>& op) {
   state.fill(forward.recurrent, s.hidden_dim, s.gates(), 1, s.hidden_dim);
   state.fill(forward.query, s.hidden_dim, s.attention_dim, 1, s.hidden_dim, 0, s.gates());
   state.fill(forward.gate, s.hidden_dim, 1, 1, s.hidden_dim, 0, s.gates() + s.attention_dim);
+  const std::vector<T> keys = prepare_keys(forward);
+  AttendBackward<T> prepared = op;
+  prepared.forward.keys = keys.data();
   run_chunks<T>(cut_chunks(s, forward.lengths, forward.image_index, true), s,
                 [&](AttendChunk chunk, T* scratch) {
-                  PYCAP_DISPATCH(run_attend_backward<T>(op, state.view(), context.view(), chunk, scratch));
+                  PYCAP_DISPATCH(run_attend_backward<T>(prepared, state.view(), context.view(), chunk, scratch));
                 });
 }
 

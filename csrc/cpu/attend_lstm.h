@@ -66,6 +66,7 @@ void attend_lstm_forward(const AttendForward<T>& op);
 template <class T>
 void attend_lstm_backward(const AttendBackward<T>& op);
 
+// What the kernels below get differs in one array: `keys` holds the summands of their tanh (vector_math.h).
 // Consecutive rows [row_begin, row_end), and images for backward, that one thread computes from start to end.
 struct AttendChunk {
   size_t row_begin, row_end, image_begin, image_end;
@@ -77,6 +78,8 @@ struct AttendChunk {
   template <class T>                                                                                \
   void run_attend_forward(const AttendForward<T>& op, PackedView<T> state, PackedView<T> context,   \
                           AttendChunk chunk, T* scratch);                                           \
+  template <class T>                                                                                \
+  void prepare_tanh(T* values, size_t count); /* put summands for tanh_of_sum in their place */     \
   template <class T>                                                                                \
   void run_attend_backward(const AttendBackward<T>& op, PackedView<T> state, PackedView<T> context, \
                            AttendChunk chunk, T* scratch);                                          \

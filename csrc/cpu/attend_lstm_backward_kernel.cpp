@@ -81,7 +81,7 @@ inline void differentiate_energies(const T* keys, const T* query, const T* score
   const size_t count = Vectors == 1 ? attention_dim - a : Vectors * lanes;
   Vec<T> queries[Vectors], scores[Vectors], d_queries[Vectors] = {}, d_scores[Vectors] = {};
   for (size_t v = 0; v < Vectors; ++v) {
-    queries[v] = load(query + a + v * lanes, count);
+    queries[v] = tanh_summand(load(query + a + v * lanes, count));
     scores[v] = load(score + a + v * lanes, count);
   }
   for (size_t r = 0; r < regions; ++r) {
@@ -89,7 +89,7 @@ inline void differentiate_energies(const T* keys, const T* query, const T* score
     T* d_key = d_keys + r * attention_dim + a;
 #pragma GCC unroll 4
     for (size_t v = 0; v < Vectors; ++v) {
-      Vec<T> value = tanh(load(key + v * lanes, count) + queries[v]);
+      Vec<T> value = tanh_of_sum(load(key + v * lanes, count), queries[v]);
       Vec<T> slope = d_energies[r] * (1 - value * value);
       d_scores[v] += d_energies[r] * value;
       d_queries[v] += slope;

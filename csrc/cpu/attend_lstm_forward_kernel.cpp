@@ -12,7 +12,8 @@ void copy(const T* source, size_t count, T* target) {
   __builtin_memcpy(target, source, count * sizeof(T));
 }
 
-// energies[r] = score . tanh(keys_r + query); softmax in place over `regions`, padded to whole vectors.
+// energies[r] = score . tanh(keys_r + query), from their tanh_summands; softmax in place over `regions`, padded to
+// whole vectors.
 template <class T>
 void attend(const T* keys, const T* query, const T* score, size_t regions, size_t attention_dim,
             T* energies) {
@@ -23,7 +24,7 @@ void attend(const T* keys, const T* query, const T* score, size_t regions, size_
     Vec<T> sum{};
     for (size_t a = 0; a < attention_dim; a += lanes) {
       size_t count = attention_dim - a;
-      sum += load(score + a, count) * tanh(load(key + a, count) + load(query + a, count));
+      sum += load(score + a, count) * tanh_of_sum(load(key + a, count), load(query + a, count));
     }
     energies[r] = sum_lanes<T>(sum);
   }
@@ -98,6 +99,15 @@ void zero_tail(const AttendForward<T>& op, size_t row) {  // the steps that are 
 
 }  // namespace
 
+template <class T>
+void prepare_tanh(T* values, size_t count) {
+  for (size_t i = 0; i < count; i += kLanes<T>)
+    store(values + i, tanh_summand(load(values + i, count - i)), count - i);
+}
+
+template void prepare_tanh(float*, size_t);
+template void prepare_tanh(double*, size_t);
+
 // scratch: (rows, hidden_dim + feature_dim + state_columns) + one padded row of regions
 template <class T>
 void run_attend_forward(const AttendForward<T>& op, PackedView<T> state_weight, PackedView<T> context_weight,
@@ -122,12 +132,13 @@ void run_attend_forward(const AttendForward<T>& op, PackedView<T> state_weight, 
     gemm(state, s.hidden_dim, count, state_weight, linear, columns, false);
     for (size_t i = 0; i < count; ++i) {
       const size_t row = chunk.active[i], step = row * s.time + time, image = op.image_index[row];
-      const T* query = linear + i * columns + s.gates();
+      T* query = linear + i * columns + s.gates();
       copy(query, s.attention_dim, op.queries + step * s.attention_dim);
+      const T beta = sigmoid_scalar(query[s.attention_dim] + *op.gate_bias);
+      prepare_tanh(query, s.attention_dim);
       attend(op.keys + image * s.regions * s.attention_dim, query, op.score, s.regions, s.attention_dim,
              energies);
       copy(energies, s.regions, op.attention + step * s.regions);
-      const T beta = sigmoid_scalar(query[s.attention_dim] + *op.gate_bias);
       op.betas[step] = beta;
       average(op.features + image * s.regions * s.feature_dim, energies, beta, s.regions, s.feature_dim,
               context + i * s.feature_dim);
