@@ -18,11 +18,14 @@ def cases(settings: Settings) -> Iterator[Case]:
     """One picture; the peer is a straightforward script (`bench/peers/caption_script.py`)."""
     with tempfile.TemporaryDirectory() as folder:
         (picture, *_), kind = find_pictures(settings.data, Path(folder), 1)
-        run = partial(run_process, "pycap", "caption", "--beam", "5", str(picture), threads=settings.threads)
-        contenders = [Contender("pycap caption", run, note="a process each")]
+        command = partial(
+            run_process, "pycap", "caption", "--beam", "5", str(picture), threads=settings.threads
+        )
+        full = Contender("pycap caption --precision full", partial(command, "--precision", "full"))
+        contenders = [full, Contender("pycap caption", command, dtype="reduced", required=0.0)]
         if "eager" in settings.peers:
             run = partial(run_process, "bench.peers.caption_script", str(picture), threads=settings.threads)
-            contenders.append(Contender("PyTorch script", run, "eager", note="a process each"))
+            contenders.append(Contender("PyTorch script", run, "eager"))
         yield Case(
             title=f"one picture ({kind}), beam 5, a new process each time",
             shape={"pictures": 1},

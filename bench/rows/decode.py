@@ -7,7 +7,6 @@ between rounds a few small tensor operations remain. Compiling and exporting are
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,12 +23,11 @@ from bench.problems import draw_features, draw_weights
 from pycap.ops import use
 from pycap.ops.beam import BeamDecoder
 from pycap.ops.decoder_step import DecoderWeights
+from pycap.ops.packed import PRECISIONS
 
 Found = tuple[Tensor, Tensor]  # best sentence of every image and its score
-WEIGHT_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
-SAME = {
-    "float32": 0.95
-}  # share of captions that must be equal; lower precisions are judged by quality on dev
+WEIGHT_BYTES = {"float32": 4, "int8": 1}
+SAME = {"float32": 0.95}  # share of captions that must be equal; int8 is judged by quality on dev
 
 
 @dataclass(frozen=True)
@@ -85,32 +83,18 @@ def make_case(shape: Shape, settings: Settings, goals: tuple[Goal, ...] = ()) ->
 
 
 def native_contenders(shape: Shape, weights: DecoderWeights, features: Tensor) -> Iterator[Contender]:
-    """Every precision that this version of pycap can decode in."""
-    for precision in supported_precisions():
-        decoder = BeamDecoder(weights, precision=precision) if precision_is_known() else BeamDecoder(weights)
+    """Every precision that pycap can decode in, float32 first."""
+    for precision in PRECISIONS:
+        decoder = BeamDecoder(weights, precision=precision)
         sizes = {name: value for name, value in vars(shape).items() if name != "batch"}
         yield Contender(
             name=f"pycap {precision}",
             run=partial(search, decoder, features, shape),
             dtype=precision,
             required=SAME.get(precision, 0.0),
-            work=decode_work(shape.batch, **sizes, weight_bytes=WEIGHT_BYTES.get(precision, 4)),
+            work=decode_work(shape.batch, **sizes, weight_bytes=WEIGHT_BYTES[precision]),
             note="attention maps included",
         )
-
-
-def supported_precisions() -> tuple[str, ...]:
-    """Return the precisions of `BeamDecoder`, float32 first."""
-    import pycap.ops.beam as module
-
-    if not precision_is_known():
-        return ("float32",)
-    return tuple(getattr(module, "PRECISIONS", ("float32", "int8")))
-
-
-def precision_is_known() -> bool:
-    """True if `BeamDecoder` can be told its precision."""
-    return "precision" in inspect.signature(BeamDecoder.__init__).parameters
 
 
 def search(decoder: BeamDecoder, features: Tensor, shape: Shape, backend: str = "native") -> Found:

@@ -6,7 +6,6 @@ default precision is listed and is no peer: on CPUs that multiply in bf16 it com
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,6 +22,7 @@ from bench.peers import runtimes
 from pycap.cnn import EfficientNetLite
 from pycap.config import Config
 from pycap.model import CaptionModel
+from pycap.ops.encode import NativeEncoder, supports_bfloat16
 
 TOLERANCE = 1e-3  # of a feature, relative to the largest one
 Seen = tuple[Tensor, Tensor]  # features and attention
@@ -68,7 +68,7 @@ def make_case(
     config: Config, model: CaptionModel, module: Pixels, pixels: Tensor, settings: Settings
 ) -> Case:
     """Return the case of one batch of pixels."""
-    contenders = [native_contender(config, model, module, pixels)]
+    contenders = native_contenders(config, model, module, pixels)
     absent = {}
     if "eager" in settings.peers:
         contenders.append(
@@ -107,22 +107,23 @@ def make_case(
     )
 
 
-def native_contender(config: Config, model: CaptionModel, module: Pixels, pixels: Tensor) -> Contender:
-    """Return pycap's own encoder: the native one where this version has it, else its PyTorch modules."""
-    work = count_work(module, pixels)
-    try:
-        encode = importlib.import_module("pycap.ops.encode")
-    except ImportError:
-        return Contender("pycap (PyTorch)", partial(run_module, module, pixels), work=work)
+def native_contenders(config: Config, model: CaptionModel, module: Pixels, pixels: Tensor) -> list[Contender]:
+    """Return pycap's own encoder in each precision that this machine has."""
     weights = {f"cnn.{name}": value.numpy() for name, value in module.frozen.state_dict().items()}
     weights |= {name: value.numpy() for name, value in model.state_dict().items()}
-    native, array = encode.NativeEncoder(weights, config.model), pixels.numpy()
+    array = pixels.numpy()
 
-    def run() -> Seen:
-        features, attention = native(array, with_attention=True)
-        return torch.from_numpy(features), torch.from_numpy(attention)
+    def contender(precision: str, **more: Any) -> Contender:
+        native = NativeEncoder(weights, config.model, precision=precision)
 
-    return Contender("pycap", run, required=1.0, work=work)
+        def run() -> Seen:
+            features, attention = native(array, with_attention=True)
+            return torch.from_numpy(features), torch.from_numpy(attention)
+
+        return Contender(f"pycap {precision}", run, dtype=precision, **more)
+
+    full = contender("float32", required=1.0, work=count_work(module, pixels))
+    return [full, contender("bfloat16", required=0.0)] if supports_bfloat16() else [full]
 
 
 def run_module(module: Callable[[Tensor], Seen], pixels: Tensor) -> Seen:

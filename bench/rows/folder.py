@@ -31,11 +31,14 @@ def cases(settings: Settings) -> Iterator[Case]:
         paths, kind = find_pictures(settings.data, Path(folder), count)
         threads = str(settings.threads)
 
-        def contender(name: str, kind: str, *words: str) -> Contender:
+        def contender(name: str, kind: str, *words: str, **more: object) -> Contender:
             server = stack.enter_context(Server([*words, "--threads", threads, "--serve"], threads))
-            return Contender(name, lambda: server.caption(paths), kind)
+            return Contender(name, lambda: server.caption(paths), kind, **more)
 
-        contenders = [contender("pycap", "pycap", "bench.rows.folder")]
+        contenders = [
+            contender("pycap, full precision", "pycap", "bench.rows.folder", "--precision", "full"),
+            contender("pycap", "pycap", "bench.rows.folder", dtype="reduced", required=0.0),
+        ]
         script = "bench.peers.caption_script"
         if "eager" in settings.peers:
             contenders.append(contender("PyTorch script", "eager", script))
@@ -99,11 +102,12 @@ def main() -> None:
     """Serve captions from pycap itself."""
     parser = argparse.ArgumentParser(description="captions of pycap, a JSON list of paths a line")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--precision", default="reduced")
     parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
     from pycap import Captioner
 
-    captioner = Captioner.load(threads=options.threads)
+    captioner = Captioner.load(threads=options.threads, precision=options.precision)
 
     def caption(paths: list[str]) -> list[str]:
         return [str(found) for found in captioner.caption_each(paths, beam=5, batch_size=BATCH)]

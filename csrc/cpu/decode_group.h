@@ -101,7 +101,8 @@ bool decode_images(Call& call, size_t threads) {
     Group group(call, std::min(images, most), team);
     team.run([&] { group.run(); });
   } else {
-    const size_t slots = std::min((images + threads - 1) / threads, most);
+    const size_t each = (images + threads - 1) / threads, rounds = (each + most - 1) / most;
+    const size_t slots = (each + rounds - 1) / rounds;  // groups of equal size, where no image ends early
     parallel_for(threads, [&](size_t) {
       Team alone(1);
       Group(call, slots, alone).run();
