@@ -50,8 +50,8 @@ training captions only. Dev chose the epoch; nothing else was seen.
 {terms}
 ## Scores
 
-Dev pictures, beam {config.search.beam}, length penalty {config.search.length_penalty}, scale 0-1 as coco-caption, in float32,
-epoch {row["epoch"]:.0f} ({phase}):
+Dev pictures, beam {config.search.beam}, length penalty {config.search.length_penalty},
+scale 0-1 as coco-caption, in float32, epoch {row["epoch"]:.0f} ({phase}):
 
 | score | value |
 | --- | --- |
