@@ -1,5 +1,6 @@
-// What this machine can do at most, measured in registers and by reading memory; compiled and called by peaks.py.
-// Every function does its work once, in the calling thread, and returns a value that depends on all of it.
+// What this machine can do at most, measured in registers and by reading memory; compiled and called by
+// peaks.py. Every function does its work once, in the calling thread, and returns a value that depends on all
+// of it.
 #include <cstddef>
 #include <cstdint>
 
@@ -28,7 +29,7 @@ extern "C" {
 double fma_float32(size_t rounds, float* sink) {
   const Vector factor = 0.999f - Vector{}, term = 0.001f - Vector{};
 #define DECLARE(i) Vector sum##i = term * static_cast<float>(i);
-#define ADD(i)                            \
+#define ADD(i)                     \
   sum##i = sum##i * factor + term; \
   KEEP(sum##i);
 #define SINK(i) *sink += sum##i[0];
@@ -48,7 +49,7 @@ double dot_int8(size_t rounds, float* sink) {
 #ifdef __AVX512VNNI__
   const __m512i left = _mm512_set1_epi8(3), right = _mm512_set1_epi8(-5);
 #define DECLARE(i) __m512i sum##i = _mm512_set1_epi32(i);
-#define ADD(i)                                      \
+#define ADD(i)                                       \
   sum##i = _mm512_dpbusd_epi32(sum##i, left, right); \
   KEEP(sum##i);
 #define SINK(i) *sink += static_cast<float>(_mm512_reduce_add_epi32(sum##i));
@@ -70,7 +71,8 @@ double read_memory(const char* source, size_t bytes, size_t rounds, float* sink)
   for (size_t round = 0; round < rounds; ++round) {
     for (size_t at = 0; at < bytes; at += 8 * kBytes)
 #pragma GCC unroll 8
-      for (int part = 0; part < 8; ++part) sums[part] ^= *reinterpret_cast<const Words*>(source + at + part * kBytes);
+      for (int part = 0; part < 8; ++part)
+        sums[part] ^= *reinterpret_cast<const Words*>(source + at + part * kBytes);
     asm volatile("" : "+m"(sums) : : "memory");
   }
   for (int part = 0; part < 8; ++part) *sink += static_cast<float>(sums[part][0] & 1);

@@ -56,14 +56,14 @@ Decoder pack_decoder(const std::string& precision, py::kwargs keywords) {
   return Decoder(sizes, weights, precision == "int8" ? Precision::int8 : Precision::float32);
 }
 
-// What every call is about, shapes checked. Checks here are a last line of defence: pycap/ops says what is wrong
-// and what to do.
+// What every call is about, shapes checked. Checks here are a last line of defence: pycap/ops says what is
+// wrong and what to do.
 RegionBatch read_batch(const Arrays& arrays, const Decoder& decoder) {
   RegionBatch batch{nullptr, arrays.size("features", 0), arrays.size("features", 1)};
   if (batch.regions == 0) throw py::value_error("features must have at least one region");
-  batch.features = arrays.read<float>("features", {dimension("images", batch.images),
-                                                   dimension("regions", batch.regions),
-                                                   dimension("feature_dim", decoder.sizes().feature_dim)});
+  batch.features =
+      arrays.read<float>("features", {dimension("images", batch.images), dimension("regions", batch.regions),
+                                      dimension("feature_dim", decoder.sizes().feature_dim)});
   return batch;
 }
 

@@ -26,7 +26,8 @@ class BlockCache {
     if (lock.owns_lock()) {
       size_t best = blocks_.size();
       for (size_t i = 0; i < blocks_.size(); ++i)
-        if (blocks_[i].size >= size && (best == blocks_.size() || blocks_[i].size < blocks_[best].size)) best = i;
+        if (blocks_[i].size >= size && (best == blocks_.size() || blocks_[i].size < blocks_[best].size))
+          best = i;
       if (best < blocks_.size()) {
         const Block block = blocks_[best];
         blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(best));

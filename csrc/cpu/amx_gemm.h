@@ -1,8 +1,8 @@
 // The same product by AMX, whose registers are tiles of 16 rows x 64 bytes; include only from kernels.
 //
-// A tile of weights is what 16 depth quads hold for 16 columns, as int8_matrix.h packs them. An instruction takes
-// 16 cycles and its result is ready after 52: six tiles of sums keep the unit busy with one row of tiles of codes,
-// four with two.
+// A tile of weights is what 16 depth quads hold for 16 columns, as int8_matrix.h packs them. An instruction
+// takes 16 cycles and its result is ready after 52: six tiles of sums keep the unit busy with one row of
+// tiles of codes, four with two.
 #pragma once
 
 #if defined(__AMX_INT8__)
@@ -121,7 +121,8 @@ inline void multiply_tall(const Int8Product& product, const Int8View& weight, si
   for (size_t tile = 0; tile < 2; ++tile) {
     store_tile(product, weight, sums[tile], row, above, column + tile * kTileColumns);
     if (both)
-      store_tile(product, weight, sums[2 + tile], row + kTileSide, rows - kTileSide, column + tile * kTileColumns);
+      store_tile(product, weight, sums[2 + tile], row + kTileSide, rows - kTileSide,
+                 column + tile * kTileColumns);
   }
 }
 
@@ -138,7 +139,8 @@ inline void amx_gemm_panels(const Int8Product& product, const Int8View& weight, 
       for (size_t tile = 0; tile < 7; ++tile) config.set(tile, above);
       config.set(7, kTileSide);
       _tile_loadconfig(&config);
-      for (; panel + kWidePanels <= panel_end; panel += kWidePanels) multiply_wide(product, weight, row, rows, panel);
+      for (; panel + kWidePanels <= panel_end; panel += kWidePanels)
+        multiply_wide(product, weight, row, rows, panel);
     }
     TileConfig config;
     for (size_t tile : {0, 1, 4}) config.set(tile, above);

@@ -70,9 +70,8 @@ template <class T>
 std::vector<T> prepare_keys(const AttendForward<T>& op) {
   const size_t size = op.shape.regions * op.shape.attention_dim;  // of an image
   std::vector<T> keys(op.keys, op.keys + op.shape.images * size);
-  parallel_for(op.shape.images, [&](size_t image) {
-    PYCAP_DISPATCH(prepare_tanh<T>(keys.data() + image * size, size));
-  });
+  parallel_for(op.shape.images,
+               [&](size_t image) { PYCAP_DISPATCH(prepare_tanh<T>(keys.data() + image * size, size)); });
   return keys;
 }
 
@@ -107,10 +106,10 @@ void attend_lstm_backward(const AttendBackward<T>& op) {
   const std::vector<T> keys = prepare_keys(forward);
   AttendBackward<T> prepared = op;
   prepared.forward.keys = keys.data();
-  run_chunks<T>(cut_chunks(s, forward.lengths, forward.image_index, true), s,
-                [&](AttendChunk chunk, T* scratch) {
-                  PYCAP_DISPATCH(run_attend_backward<T>(prepared, state.view(), context.view(), chunk, scratch));
-                });
+  run_chunks<T>(
+      cut_chunks(s, forward.lengths, forward.image_index, true), s, [&](AttendChunk chunk, T* scratch) {
+        PYCAP_DISPATCH(run_attend_backward<T>(prepared, state.view(), context.view(), chunk, scratch));
+      });
 }
 
 template void attend_lstm_forward(const AttendForward<float>&);

@@ -12,8 +12,8 @@ void copy(const T* source, size_t count, T* target) {
   __builtin_memcpy(target, source, count * sizeof(T));
 }
 
-// energies[r] = score . tanh(keys_r + query), from their tanh_summands; softmax in place over `regions`, padded to
-// whole vectors.
+// energies[r] = score . tanh(keys_r + query), from their tanh_summands; softmax in place over `regions`,
+// padded to whole vectors.
 template <class T>
 void attend(const T* keys, const T* query, const T* score, size_t regions, size_t attention_dim,
             T* energies) {

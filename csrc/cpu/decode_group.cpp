@@ -105,8 +105,9 @@ void DecodeGroup::prepare() {
   const size_t regions = call_.batch.regions, feature = sizes.feature_dim, hidden = sizes.hidden_columns();
   const size_t depth = pad_to_quad(feature), fresh = fresh_.size();
   auto rows_of = [&](size_t s) {
-    return ProductRows{features_[s], feature, regions, feature_codes_ + s * regions * depth, depth,
-                       feature_scales_ + s * regions};
+    return ProductRows{features_[s], feature,
+                       regions,      feature_codes_ + s * regions * depth,
+                       depth,        feature_scales_ + s * regions};
   };
   for (size_t s : fresh_)
     quantise(features_[s], feature, feature, regions, feature_codes_ + s * regions * depth,
@@ -139,7 +140,8 @@ void DecodeGroup::prepare() {
     PYCAP_DISPATCH(average_rows(features_[fresh_[i]], regions, feature, mean_ + i * feature));
   const ProductRows mean = quantise(mean_, feature, feature, fresh, mean_codes_, mean_scales_);
   team_.cut(2 * hidden / kPanel, [&](size_t begin, size_t end, size_t) {
-    PYCAP_DISPATCH(multiply_panels(mean, decoder_.initial, decoder_.initial_bias, initial_, 2 * hidden, begin, end));
+    PYCAP_DISPATCH(
+        multiply_panels(mean, decoder_.initial, decoder_.initial_bias, initial_, 2 * hidden, begin, end));
   });
   PYCAP_DISPATCH(squash(initial_, fresh * 2 * hidden));
   for (size_t i = 0; i < fresh; ++i)
@@ -182,13 +184,13 @@ void DecodeGroup::step() {
   view_.cell = cell_;
   const StepView& view = view_;
   team_.cut(view.run_count * view.regions,
-      [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(score_regions(view, begin, end)); });
+            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(score_regions(view, begin, end)); });
   PYCAP_DISPATCH(normalise_scores(view, 0, view.count));
   if (!folded_)
     team_.cut(view.count,
-        [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(blend_features(view, begin, end)); });
+              [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(blend_features(view, begin, end)); });
   team_.cut(sizes.hidden_columns() / kPanel,
-      [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(update_cells(view, begin, end)); });
+            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(update_cells(view, begin, end)); });
   const size_t mixed = sizes.embed_columns() / kPanel, panels = sizes.state_columns() / kPanel;
   team_.cut(panels, [&](size_t begin, size_t end, size_t) {  // every share gets its part of both kinds
     auto part = [&](size_t count, size_t place) { return count * place / panels; };

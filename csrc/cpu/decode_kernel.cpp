@@ -66,7 +66,8 @@ void multiply_panels(const ProductRows& a, const WeightView& weight, const float
 
 void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, size_t begin, size_t end) {
   for (size_t panel = begin; panel < end; ++panel)  // one packed panel is a row-major (rows, kPanel) product
-    multiply(a, slice(weight, panel * kPanel, kPanel), nullptr, folded + panel * a.count * kPanel, kPanel, 0, 1);
+    multiply(a, slice(weight, panel * kPanel, kPanel), nullptr, folded + panel * a.count * kPanel, kPanel, 0,
+             1);
 }
 
 void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales,
@@ -94,8 +95,8 @@ void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_
       store(values + row * stride + i, tanh_summand(load(values + row * stride + i)));
 }
 
-// energy = score . tanh(key + query), up to a constant that a softmax ignores: tanh(x) = 1 - 2 / (1 + exp(2x)),
-// and exp(2 key) and exp(2 query) are at hand, so that a term costs one reciprocal.
+// energy = score . tanh(key + query), up to a constant that a softmax ignores: tanh(x) = 1 - 2 / (1 +
+// exp(2x)), and exp(2 key) and exp(2 query) are at hand, so that a term costs one reciprocal.
 void score_regions(const StepView& step, size_t begin, size_t end) {
   for (size_t unit = begin; unit < end; ++unit) {
     const StepRun& run = step.runs[unit / step.regions];
@@ -193,8 +194,9 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
   }
 }
 
-// state = [output_hidden; recurrent; query; gate] @ hidden with exp(2 query) for the query, and for the first of these, the embed panels:
-// mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated context)
+// state = [output_hidden; recurrent; query; gate] @ hidden with exp(2 query) for the query, and for the first
+// of these, the embed panels: mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated
+// context)
 void multiply_state(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
   multiply({step.hidden, sizes.hidden_columns(), step.count, step.hidden_codes, sizes.hidden_columns()},

@@ -19,7 +19,7 @@ struct StepRow {    // one live sentence
   uint32_t slot;    // image; rows of one image are neighbours
 };
 
-struct StepRun {       // the rows of one image
+struct StepRun {        // the rows of one image
   uint32_t row, count;  // the first of them
   uint32_t slot;
 };
@@ -47,41 +47,40 @@ struct StepView {
       folded;    // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
   float* state;  // (parents, state_columns), of the step before, exp(2 query) in the place of the query;
                  // multiply_state overwrites it
-  const float* cell;    // (parents, hidden_columns)
-  float* next_cell;     // (rows, hidden_columns)
-  float* hidden;        // (rows, hidden_columns); with int8 only its codes
-  float* attention;     // (rows, region_stride)
-  float* gated;         // (rows, region_stride): attention times the scalar gate
-  float* blended;       // (rows, feature_dim): gated context, unless folded
+  const float* cell;  // (parents, hidden_columns)
+  float* next_cell;   // (rows, hidden_columns)
+  float* hidden;      // (rows, hidden_columns); with int8 only its codes
+  float* attention;   // (rows, region_stride)
+  float* gated;       // (rows, region_stride): attention times the scalar gate
+  float* blended;     // (rows, feature_dim): gated context, unless folded
   uint8_t *hidden_codes, *mixed_codes, *blended_codes;  // of what they are named for, with int8
   float* blended_scales;                                // (rows,)
-  float* context;       // (rows, mix_columns): what the context adds
+  float* context;                                       // (rows, mix_columns): what the context adds
   float* mixed;         // (rows, embed_columns): deep output; with int8 only its codes
   float* logits;        // (tasks, rows, kTileWords), of one tile at a time
   float* tile_maximum;  // (tiles, rows): of the logits
   float* tile_sum;      // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
 };
 
-#define PYCAP_DECLARE(isa)                                                                            \
-  namespace isa {                                                                                     \
-  /* c = a @ weight^T + bias for panels [begin, end) */                                               \
-  void multiply_panels(const ProductRows& a, const WeightView& weight, const float* bias, float* c,   \
-                       size_t ldc, size_t begin, size_t end);                                         \
-  /* the same, transposed into packed panels of depth `rows`: folded (panels, rows, kPanel) */        \
-  void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, size_t begin,       \
-                   size_t end);                                                                       \
-  /* fill codes (rows, pad_to_quad(columns)) and scales of rows [begin, end); NaN where not finite */ \
-  void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales, \
-                     size_t begin, size_t end);                                                       \
-  void average_rows(const float* values, size_t rows, size_t columns, float* mean);                   \
-  void squash(float* values, size_t count); /* tanh; count is a multiple of kPanel */                 \
-  /* exp(2 value), bounded, in place, for panels [begin, end) of all rows */                          \
-  void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_t end);             \
-  void score_regions(const StepView& step, size_t begin, size_t end);    /* units: runs * regions */  \
-  void normalise_scores(const StepView& step, size_t begin, size_t end); /* units: rows */            \
-  void blend_features(const StepView& step, size_t begin, size_t end);   /* units: rows */            \
-  void update_cells(const StepView& step, size_t begin, size_t end);     /* units: kPanel hidden */   \
-  void multiply_state(const StepView& step, size_t begin, size_t end);   /* units: panels of state */ \
+#define PYCAP_DECLARE(isa)                                                                                   \
+  namespace isa {                                                                                            \
+  /* c = a @ weight^T + bias for panels [begin, end) */                                                      \
+  void multiply_panels(const ProductRows& a, const WeightView& weight, const float* bias, float* c,          \
+                       size_t ldc, size_t begin, size_t end);                                                \
+  /* the same, transposed into packed panels of depth `rows`: folded (panels, rows, kPanel) */               \
+  void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, size_t begin, size_t end); \
+  /* fill codes (rows, pad_to_quad(columns)) and scales of rows [begin, end); NaN where not finite */        \
+  void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales,      \
+                     size_t begin, size_t end);                                                              \
+  void average_rows(const float* values, size_t rows, size_t columns, float* mean);                          \
+  void squash(float* values, size_t count); /* tanh; count is a multiple of kPanel */                        \
+  /* exp(2 value), bounded, in place, for panels [begin, end) of all rows */                                 \
+  void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_t end);                    \
+  void score_regions(const StepView& step, size_t begin, size_t end);    /* units: runs * regions */         \
+  void normalise_scores(const StepView& step, size_t begin, size_t end); /* units: rows */                   \
+  void blend_features(const StepView& step, size_t begin, size_t end);   /* units: rows */                   \
+  void update_cells(const StepView& step, size_t begin, size_t end);     /* units: kPanel hidden */          \
+  void multiply_state(const StepView& step, size_t begin, size_t end);   /* units: panels of state */        \
   }
 PYCAP_FOR_EACH_ISA(PYCAP_DECLARE)
 #undef PYCAP_DECLARE

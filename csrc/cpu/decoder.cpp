@@ -58,7 +58,8 @@ Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays, Precisi
   fill_gates(context_.full(), arrays.context, sizes, feature, sizes.embed_columns());
   key_.full().fill(arrays.key, attention, feature, feature, 1);
   std::copy_n(arrays.key_bias, attention, key_bias_.data());
-  std::transform(arrays.score, arrays.score + attention, score_.data(), [](float value) { return -2 * value; });
+  std::transform(arrays.score, arrays.score + attention, score_.data(),
+                 [](float value) { return -2 * value; });
   initial_.full().fill(arrays.initial_hidden, hidden, feature, feature, 1);
   initial_.full().fill(arrays.initial_cell, hidden, feature, feature, 1, sizes.hidden_columns());
   std::copy_n(arrays.initial_hidden_bias, hidden, initial_bias_.data());
@@ -85,26 +86,17 @@ void Decoder::fold_words(const DecoderArrays& arrays) {
     size_t first = task * rows, count = std::min(rows, sizes_.vocab_size - first);
     float* target = words_.data() + first * columns;
     const float* source = arrays.embedding + first * embed;
-    PYCAP_DISPATCH(
-        multiply_panels({source, embed, count}, {input.view(), {}}, bias.data(), target, columns, 0, input.panels()));
+    PYCAP_DISPATCH(multiply_panels({source, embed, count}, {input.view(), {}}, bias.data(), target, columns,
+                                   0, input.panels()));
     for (size_t row = 0; row < count; ++row)
       for (size_t e = 0; e < embed; ++e) target[row * columns + e] += source[row * embed + e];
   });
 }
 
 DecoderView Decoder::view() const {
-  return {sizes_,
-          precision_,
-          state_.view(),
-          context_.view(),
-          key_.view(),
-          initial_.view(),
-          output_.view(),
-          state_bias_.data(),
-          key_bias_.data(),
-          initial_bias_.data(),
-          output_bias_.data(),
-          score_.data(),
+  return {sizes_,           precision_,           state_.view(),       context_.view(),
+          key_.view(),      initial_.view(),      output_.view(),      state_bias_.data(),
+          key_bias_.data(), initial_bias_.data(), output_bias_.data(), score_.data(),
           words_.data()};
 }
 

@@ -1,6 +1,8 @@
-// Matrix product of quantised rows with a weight in 8 bits (int8_matrix.h), one thread; include only from kernels.
+// Matrix product of quantised rows with a weight in 8 bits (int8_matrix.h), one thread; include only from
+// kernels.
 //
-// Sums of a tile of `Rows x kDotVectors` stay in registers over the whole depth, as integers: exact, in any order.
+// Sums of a tile of `Rows x kDotVectors` stay in registers over the whole depth, as integers: exact, in any
+// order.
 #pragma once
 
 #if defined(__AVX2__)
@@ -80,8 +82,9 @@ inline void store_sums(const Sums& sums, int32_t* target) {
 
 // One tile: rows from `row`, columns from `column` (both counted over the whole product).
 template <size_t Rows, size_t Vectors>
-inline __attribute__((always_inline)) void compute_int8_tile(const Int8Product& product, const Int8View& weight,
-                                                             size_t row, size_t column) {
+inline __attribute__((always_inline)) void compute_int8_tile(const Int8Product& product,
+                                                             const Int8View& weight, size_t row,
+                                                             size_t column) {
   constexpr size_t width = kPanelColumns<float>;
   const int8_t* stored = weight.data + column / width * weight.depth * width + column % width * kQuad;
   const uint8_t* codes = product.codes + row * product.stride;

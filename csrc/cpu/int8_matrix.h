@@ -2,7 +2,8 @@
 //
 // The other side of the product is quantised as well, row by row, to codes with the zero point 128:
 //   value = (code - kZeroCode) * row scale, weight = stored * column scale,
-//   sum over depth of value * weight = (sum of code * stored + offset of the column) * row scale * column scale
+//   sum over depth of value * weight = (sum of code * stored + offset of the column) * row scale * column
+//   scale
 // Sums are exact integers, so a product does not depend on the instruction set.
 #pragma once
 

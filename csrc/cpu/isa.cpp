@@ -16,7 +16,8 @@ namespace {
 #ifdef PYCAP_AMX
 bool supports_amx() {
   unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 24 & 1) || !(d >> 25 & 1)) return false;  // TILE, INT8
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 24 & 1) || !(d >> 25 & 1))
+    return false;                                   // TILE, INT8
   constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM: for the whole process
   return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 }
@@ -51,7 +52,8 @@ Isa choose() {
     if (supported(isa)) return isa;
     throw std::runtime_error(std::string("PYCAP_FORCE_ISA=") + forced + ": this CPU or build lacks it");
   }
-  throw std::runtime_error(std::string("PYCAP_FORCE_ISA must be generic, avx2, avx512, avx512vnni or amx, got ") + forced);
+  throw std::runtime_error(
+      std::string("PYCAP_FORCE_ISA must be generic, avx2, avx512, avx512vnni or amx, got ") + forced);
 }
 
 }  // namespace

@@ -13,8 +13,9 @@ inline size_t compute_logits(const StepView& step, size_t tile, float* logits) {
   const size_t first = tile * kTileWords, rest = sizes.vocab_size - first;
   const size_t words = rest < kTileWords ? rest : kTileWords;
   const size_t stride = sizes.embed_columns();
-  multiply({step.mixed, stride, step.count, step.mixed_codes, stride}, slice(step.decoder.output, first, words),
-           step.decoder.output_bias + first, logits, kTileWords, 0, count_panels(words, kPanel));
+  multiply({step.mixed, stride, step.count, step.mixed_codes, stride},
+           slice(step.decoder.output, first, words), step.decoder.output_bias + first, logits, kTileWords, 0,
+           count_panels(words, kPanel));
   for (size_t row = 0; row < step.count; ++row)
     for (size_t word = words; word < kTileWords; ++word) logits[row * kTileWords + word] = -__builtin_inff();
   return words;

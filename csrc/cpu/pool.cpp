@@ -51,8 +51,9 @@ size_t default_threads() {
   return std::max<size_t>(1, std::min<double>(count, std::ceil(cgroup_quota())));
 }
 
-// One parallel_for call. Each thread starts at its own share of the tasks and then helps with what is left: the
-// same thread does the same task in phase after phase, and finds its part of the weights in its own cache.
+// One parallel_for call. Each thread starts at its own share of the tasks and then helps with what is left:
+// the same thread does the same task in phase after phase, and finds its part of the weights in its own
+// cache.
 struct Job {
   const std::function<void(size_t)>& run;
   size_t tasks;
@@ -68,7 +69,8 @@ struct Job {
     for (size_t i = 0; i < tracked; ++i) {
       const size_t task = (first + i) % tracked;
       const uint64_t bit = uint64_t{1} << task;
-      if ((taken.load(std::memory_order_relaxed) & bit) == 0 && (taken.fetch_or(bit) & bit) == 0) perform(task);
+      if ((taken.load(std::memory_order_relaxed) & bit) == 0 && (taken.fetch_or(bit) & bit) == 0)
+        perform(task);
     }
     for (size_t task; tracked < tasks && (task = next.fetch_add(1)) < tasks;) perform(task);
   }
@@ -97,8 +99,8 @@ class Pool {
   size_t threads() const { return workers_.size() + 1; }
 
   // Nobody waits for a worker that is still asleep: it finds the job gone. All atomics here are sequentially
-  // consistent: a worker says that it is active before it looks for the job, and the caller takes the job away
-  // before it looks for active workers, so one of them sees the other.
+  // consistent: a worker says that it is active before it looks for the job, and the caller takes the job
+  // away before it looks for active workers, so one of them sees the other.
   void run(Job& job) {
     job_ = &job;
     wake();
@@ -108,12 +110,14 @@ class Pool {
   }
 
  private:
-  // Workers that still spin see the epoch change; only those that went to sleep need the lock. Either a worker
-  // counts itself asleep before `sleepers_` is read here, or it sees the new epoch before it sleeps.
+  // Workers that still spin see the epoch change; only those that went to sleep need the lock. Either a
+  // worker counts itself asleep before `sleepers_` is read here, or it sees the new epoch before it sleeps.
   void wake() {
     ++epoch_;
     if (sleepers_ == 0) return;
-    { std::lock_guard<std::mutex> lock(mutex_); }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+    }
     wake_.notify_all();
   }
 

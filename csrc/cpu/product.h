@@ -22,7 +22,9 @@ inline WeightView slice(const WeightView& weight, size_t first, size_t columns) 
   const PackedView<float>& full = weight.full;
   const Int8View& small = weight.small;
   if (small.data)
-    return {{}, {small.data + first * small.depth, small.scale + first, small.offset + first, columns, small.depth}};
+    return {
+        {},
+        {small.data + first * small.depth, small.scale + first, small.offset + first, columns, small.depth}};
   return {{full.data + first * full.depth, columns, full.depth}, {}};
 }
 
@@ -30,7 +32,8 @@ inline WeightView slice(const WeightView& weight, size_t first, size_t columns) 
 inline void store_codes(Vec<float> values, float steps, uint8_t* codes, size_t count = kLanes<float>) {
   typedef uint8_t Codes __attribute__((vector_size(kLanes<float>)));
   const float zero = kZeroCode + 0.5f;  // conversion cuts off what is behind the point
-  const Codes rounded = __builtin_convertvector(__builtin_convertvector(values * steps + zero, Vec<int32_t>), Codes);
+  const Codes rounded =
+      __builtin_convertvector(__builtin_convertvector(values * steps + zero, Vec<int32_t>), Codes);
   if (count >= kLanes<float>) {
     __builtin_memcpy(codes, &rounded, sizeof(rounded));
   } else {

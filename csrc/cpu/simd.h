@@ -76,7 +76,8 @@ inline uint32_t lanes_above(Vec<float> value, float bound) {
   return _mm256_movemask_ps(_mm256_cmp_ps((__m256)value, _mm256_set1_ps(bound), _CMP_GT_OQ));
 #else
   uint32_t bits = 0;
-  for (size_t lane = 0; lane < kLanes<float>; ++lane) bits |= static_cast<uint32_t>(value[lane] > bound) << lane;
+  for (size_t lane = 0; lane < kLanes<float>; ++lane)
+    bits |= static_cast<uint32_t>(value[lane] > bound) << lane;
   return bits;
 #endif
 }

@@ -12,8 +12,8 @@
 
 namespace pycap {
 
-// The leader cuts phase after phase into one share per member. Members that are still waking up are not waited
-// for: they take part from the next phase on, so results must not depend on the cut.
+// The leader cuts phase after phase into one share per member. Members that are still waking up are not
+// waited for: they take part from the next phase on, so results must not depend on the cut.
 class Team {
  public:
   explicit Team(size_t threads) : threads_(std::min(threads, kMost)) {}
@@ -79,7 +79,8 @@ class Team {
     while (seen % 256 != kDismissed) {
       wait([&] { return order_.load(std::memory_order_acquire) != seen; });
       seen = order_.load(std::memory_order_acquire);
-      if (seen % 256 == kDismissed || member > seen % 256) continue;  // only who is waited for may look further
+      if (seen % 256 == kDismissed || member > seen % 256)
+        continue;  // only who is waited for may look further
       part_(context_, member);
       seats_[member].done.store(seen, std::memory_order_release);
     }
@@ -95,7 +96,7 @@ class Team {
     }
   }
 
-  struct alignas(64) Seat {  // a cache line of its own
+  struct alignas(64) Seat {         // a cache line of its own
     std::atomic<uint64_t> done{0};  // the last order carried out
   };
 

@@ -15,7 +15,8 @@ namespace PYCAP_ISA {
 typedef uint32_t BitsOf32 __attribute__((vector_size(kVectorBytes)));
 typedef int32_t IntsOf32 __attribute__((vector_size(kVectorBytes)));
 
-// 1 / x, at most 1 ulp off, for finite x of at least 1: an estimate and one step of Newton's, where division is slow.
+// 1 / x, at most 1 ulp off, for finite x of at least 1: an estimate and one step of Newton's, where division
+// is slow.
 inline Vec<float> reciprocal(Vec<float> x) {
 #if defined(__AVX512F__)
   const Vec<float> guess = (Vec<float>)_mm512_rcp14_ps((__m512)x);
