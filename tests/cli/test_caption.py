@@ -273,8 +273,13 @@ def test_the_progress_bar_is_for_people_only(caption, photo, pictures, monkeypat
 
 
 def start(*words: object) -> subprocess.Popen:
-    """Start the command in a process of its own, with the real CNN."""
-    command = [sys.executable, "-W", "ignore", "-m", "pycap", "caption", *map(str, words)]
+    """Start the command in a process of its own, with the real CNN.
+
+    Whatever runs the tests in the background may ignore interrupts, and children inherit that: undone here.
+    """
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; from pycap.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-W", "ignore", "-c", code, "caption", *map(str, words)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=child_environment(), cwd=PACKAGE_HOME)
 
