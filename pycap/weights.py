@@ -51,13 +51,33 @@ def model_weights(config: ModelConfig, vocab_size: int) -> Shapes:
     Raises:
         ValueError: the settings contradict each other.
     """
+    return (
+        _prefix("tail.", _tail(config))
+        | _prefix("encoder.", _encoder(config))
+        | _prefix("decoder.", _decoder(config, vocab_size))
+    )
+
+
+def encoder_weights(config: ModelConfig) -> Shapes:
+    """Return all weights between pixels and features: `cnn....` (the frozen part), `tail....` and `encoder....`.
+
+    Raises:
+        ValueError: the settings contradict each other.
+    """
+    return (
+        _prefix("cnn.", frozen_weights(config))
+        | _prefix("tail.", _tail(config))
+        | _prefix("encoder.", _encoder(config))
+    )
+
+
+def _tail(config: ModelConfig) -> Shapes:
     frozen_shape(config, 32 * config.grid)  # refuses more tuned blocks than there are
+    if config.tuned_blocks == 0:
+        return {}
     plans = plan_blocks(config.cnn)
-    shapes = {}
-    if config.tuned_blocks:
-        layers = [*map(_block, plans[-config.tuned_blocks :]), _conv("", plans[-1].outputs, HEAD, 1)]
-        shapes |= _prefix("tail.", _number("layers", layers))
-    return shapes | _prefix("encoder.", _encoder(config)) | _prefix("decoder.", _decoder(config, vocab_size))
+    layers = [*map(_block, plans[-config.tuned_blocks :]), _conv("", plans[-1].outputs, HEAD, 1)]
+    return _number("layers", layers)
 
 
 def _encoder(config: ModelConfig) -> Shapes:

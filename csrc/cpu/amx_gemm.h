@@ -34,12 +34,14 @@ inline void store_tile(const Int8Product& product, const Int8View& weight, const
     store_row<kTileColumns>(product, weight, sums + r * kTileColumns, row + r, column);
 }
 
-// Up to 16 rows, three panels at once: tiles 0-5 are sums, 6 codes, 7 weights.
-inline __attribute__((always_inline)) void fetch(const int8_t* stored) {
+// Fetch what a panel has for the next kTileDepth steps, right behind what it has for these.
+inline __attribute__((always_inline)) void fetch_next(const int8_t* stored) {
+  constexpr size_t bytes = kTileDepth * kPanelColumns<float>, line = 64;
 #pragma GCC unroll 32
-  for (size_t line = 0; line < 32; ++line) _mm_prefetch(stored + 2048 + 64 * line, _MM_HINT_T0);
+  for (size_t i = 0; i < bytes; i += line) _mm_prefetch(stored + bytes + i, _MM_HINT_T0);
 }
 
+// Up to 16 rows, three panels at once: tiles 0-5 are sums, 6 codes, 7 weights.
 inline void multiply_wide(const Int8Product& product, const Int8View& weight, size_t row, size_t rows,
                           size_t panel) {
   const size_t panel_bytes = weight.depth * kPanelColumns<float>, step = 2 * kTileColumns * kQuad;
@@ -56,17 +58,17 @@ inline void multiply_wide(const Int8Product& product, const Int8View& weight, si
   for (size_t d = 0; d < weight.depth; d += kTileDepth) {
     const size_t place = d / kQuad * step;
     _tile_loadd(6, codes + d, product.stride);
-    fetch(first + place);
+    fetch_next(first + place);
     _tile_loadd(7, first + place, step);
     _tile_dpbusd(0, 6, 7);
     _tile_loadd(7, first + place + half, step);
     _tile_dpbusd(1, 6, 7);
-    fetch(second + place);
+    fetch_next(second + place);
     _tile_loadd(7, second + place, step);
     _tile_dpbusd(2, 6, 7);
     _tile_loadd(7, second + place + half, step);
     _tile_dpbusd(3, 6, 7);
-    fetch(third + place);
+    fetch_next(third + place);
     _tile_loadd(7, third + place, step);
     _tile_dpbusd(4, 6, 7);
     _tile_loadd(7, third + place + half, step);

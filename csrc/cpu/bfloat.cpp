@@ -4,12 +4,6 @@
 
 #include "cpu/isa.h"
 
-#if defined(PYCAP_BFLOAT)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 namespace pycap {
 namespace {
 
@@ -20,23 +14,12 @@ Bfloat round_to_bfloat(float value) {  // to nearest, ties to even
   return static_cast<Bfloat>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-#if defined(PYCAP_BFLOAT)
-bool request_tiles() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  const bool tiles = (d >> 24 & 1) && (d >> 22 & 1);  // AMX-TILE, AMX-BF16
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1) || !tiles) return false;  // AVX512-BF16
-  constexpr long kRequestPermission = 0x1023,
-                 kTileData = 18;  // arch_prctl: Linux grants tiles to those who ask
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
-#endif
-
 }  // namespace
 
 bool bfloat_supported() {
 #if defined(PYCAP_BFLOAT)
-  static const bool supported = active_isa() >= Isa::avx512 && request_tiles();
+  static const bool supported =
+      active_isa() >= Isa::avx512 && __builtin_cpu_supports("avx512bf16") && grants_amx(kAmxBfloat16);
   return supported;
 #else
   return false;

@@ -22,7 +22,8 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
       tiles_((decoder_.sizes.vocab_size + kTileWords - 1) / kTileWords),
       slots_(slots),
       call_(call),
-      features_(slots) {
+      features_(slots),
+      feature_rows_(slots) {
   const DecoderSizes& sizes = decoder_.sizes;
   const size_t rows = slots * call.sentences, parents = rows + slots, regions = call.batch.regions;
   rows_.reserve(rows);
@@ -89,7 +90,7 @@ bool DecodeGroup::admit() {
   return !rows_.empty();
 }
 
-// The first rows of `values`, in 8 bits as well where the weights are.
+// The left side of a product: these rows, whose codes are made now where the weights are in 8 bits.
 ProductRows DecodeGroup::quantise(const float* values, size_t stride, size_t columns, size_t count,
                                   uint8_t* codes, float* scales) {
   const ProductRows rows{values, stride, count, codes, pad_to_quad(columns), scales};
@@ -104,37 +105,31 @@ void DecodeGroup::prepare() {
   const DecoderSizes& sizes = decoder_.sizes;
   const size_t regions = call_.batch.regions, feature = sizes.feature_dim, hidden = sizes.hidden_columns();
   const size_t depth = pad_to_quad(feature), fresh = fresh_.size();
-  auto rows_of = [&](size_t s) {
-    return ProductRows{features_[s], feature,
-                       regions,      feature_codes_ + s * regions * depth,
-                       depth,        feature_scales_ + s * regions};
-  };
   for (size_t s : fresh_)
-    quantise(features_[s], feature, feature, regions, feature_codes_ + s * regions * depth,
-             feature_scales_ + s * regions);
+    feature_rows_[s] = quantise(features_[s], feature, feature, regions, feature_codes_ + s * regions * depth,
+                                feature_scales_ + s * regions);
   const size_t key_panels = sizes.query_columns() / kPanel, mix_panels = sizes.mix_columns() / kPanel;
   const size_t feature_panels = key_panels + (folded_ ? mix_panels : 0);
-  auto multiply_features = [&](size_t begin, size_t end, size_t) {
+  auto multiply_features = [&](size_t begin, size_t end) {
     for (size_t panel = begin; panel < end; ++panel)
       for (size_t s : fresh_) {  // inside: a panel stays in cache for all images
         if (panel < key_panels) {
           float* keys = keys_ + s * regions * sizes.query_columns();
-          PYCAP_DISPATCH(multiply_panels(rows_of(s), decoder_.key, decoder_.key_bias, keys,
+          PYCAP_DISPATCH(multiply_panels(feature_rows_[s], decoder_.key, decoder_.key_bias, keys,
                                          sizes.query_columns(), panel, panel + 1));
           PYCAP_DISPATCH(exponentiate(keys, sizes.query_columns(), regions, panel, panel + 1));
         } else {
           const size_t mix = panel - key_panels;
           float* folded = folded_ + s * regions * sizes.mix_columns();
-          PYCAP_DISPATCH(fold_panels(rows_of(s), decoder_.context, folded, mix, mix + 1));
+          PYCAP_DISPATCH(fold_panels(feature_rows_[s], decoder_.context, folded, mix, mix + 1));
         }
       }
   };
   for (size_t part = 0; part < kWakingParts; ++part) {
     const size_t first = feature_panels * part / kWakingParts;
     const size_t count = feature_panels * (part + 1) / kWakingParts - first;
-    team_.cut(count, [&](size_t begin, size_t end, size_t share) {
-      multiply_features(first + begin, first + end, share);
-    });
+    team_.cut(count,
+              [&](size_t begin, size_t end, size_t) { multiply_features(first + begin, first + end); });
   }
   for (size_t i = 0; i < fresh; ++i)
     PYCAP_DISPATCH(average_rows(features_[fresh_[i]], regions, feature, mean_ + i * feature));

@@ -61,6 +61,7 @@ class DecodeGroup {
     float top, log_sum;
   };
   Softmax merge_tiles(size_t row, float sharpness = 1);  // notes in the call where it is not finite
+
   const DecoderView decoder_;
   Team& team_;
   const size_t tiles_;
@@ -81,7 +82,8 @@ class DecodeGroup {
   DecodeCall& call_;
   std::vector<size_t> fresh_;           // slots that got a new image
   std::vector<const float*> features_;  // of every slot
-  size_t state_rows_ = 0;               // rows of state and cell that the next step may continue
+  std::vector<ProductRows> feature_rows_;
+  size_t state_rows_ = 0;  // rows of state and cell that the next step may continue
   float *keys_, *folded_ = nullptr, *cell_, *initial_, *mean_;  // in the arena
   uint8_t *feature_codes_, *mean_codes_, *initial_codes_;       // the same in 8 bits, with int8
   float *feature_scales_, *mean_scales_, *initial_scales_;

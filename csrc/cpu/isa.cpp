@@ -1,6 +1,6 @@
 #include "cpu/isa.h"
 
-#ifdef PYCAP_AMX
+#if defined(PYCAP_X86) && defined(__linux__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,16 +13,6 @@
 namespace pycap {
 namespace {
 
-#ifdef PYCAP_AMX
-bool supports_amx() {
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 24 & 1) || !(d >> 25 & 1))
-    return false;                                   // TILE, INT8
-  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM: for the whole process
-  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-}
-#endif
-
 bool supported(Isa isa) {
 #ifdef PYCAP_X86
   __builtin_cpu_init();
@@ -34,7 +24,7 @@ bool supported(Isa isa) {
   bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
   if (isa == Isa::avx512vnni) return vnni;
 #ifdef PYCAP_AMX
-  if (isa == Isa::amx) return vnni && supports_amx();
+  if (isa == Isa::amx) return vnni && grants_amx(kAmxInt8);
 #endif
 #endif
   return isa == Isa::generic;
@@ -57,6 +47,19 @@ Isa choose() {
 }
 
 }  // namespace
+
+bool grants_amx(unsigned product) {
+#if defined(PYCAP_X86) && defined(__linux__)
+  constexpr unsigned kTiles = 24;
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> kTiles & 1) || !(d >> product & 1)) return false;
+  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM: for the whole process
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  (void)product;
+  return false;
+#endif
+}
 
 Isa active_isa() {
   static const Isa chosen = choose();

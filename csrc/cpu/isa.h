@@ -21,6 +21,11 @@ enum class Isa { generic, avx2, avx512, avx512vnni, amx };
 Isa active_isa();
 const char* isa_name(Isa isa);
 
+// True where the CPU multiplies tiles in this way, a bit of CPUID leaf 7, and Linux grants the process AMX's
+// large registers, which it does on request.
+constexpr unsigned kAmxBfloat16 = 22, kAmxInt8 = 25;
+bool grants_amx(unsigned product);
+
 }  // namespace pycap
 
 #ifdef PYCAP_AMX

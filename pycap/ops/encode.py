@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from pycap.cnn_plan import STEM, frozen_shape, plan_blocks
+from pycap.cnn_plan import plan_blocks
 from pycap.config import ModelConfig
 from pycap.ops import library
+from pycap.weights import encoder_weights
 
 PRECISIONS = ("float32", "bfloat16")
 Shape = tuple[int, ...]
@@ -55,7 +56,7 @@ class NativeEncoder:
         self.config = config
         self.threads = _check_threads(threads)
         arrays = {}
-        for name, (source, shape) in _list_weights(config).items():
+        for name, source, shape in _list_weights(config):
             if source not in weights:
                 raise ValueError(f"weights lack {source}, which an encoder of this configuration has")
             if weights[source].shape != shape:
@@ -121,53 +122,15 @@ def _check_threads(threads: int | None) -> int:
     return threads or 0
 
 
-def _list_weights(config: ModelConfig) -> dict[str, tuple[str, Shape]]:
-    """Return the compiled module's name of every array -> its name in `weights` and its shape."""
-    frozen_shape(config, 32 * config.grid)  # refuses more tuned blocks than there are
-    found = {}
-    plans = plan_blocks(config.cnn)
-    places = ["stem", *(f"blocks.{number}" for number in range(len(plans))), "head"]
-    tuned = config.tuned_blocks + 1 if config.tuned_blocks else 0
-    frozen = len(places) - tuned
-    for number, place in enumerate(places):
-        source = f"cnn.layers.{number}" if number < frozen else f"tail.layers.{number - frozen}"
-        if place == "stem":
-            parts = {"": (STEM, 3, 3, 3)}
-        elif place == "head":
-            parts = {"": (config.region_channels, plans[-1].outputs, 1, 1)}
-        else:
-            plan = plans[number - 1]
-            width = plan.inputs * plan.expansion
-            parts = {".expand": (width, plan.inputs, 1, 1)} if plan.expansion > 1 else {}
-            parts[".depthwise"] = (width, 1, plan.kernel, plan.kernel)
-            parts[".project"] = (plan.outputs, width, 1, 1)
-        for part, shape in parts.items():
-            found[f"{place}{part}.weight"] = f"{source}{part}.weight", shape
-            found[f"{place}{part}.bias"] = f"{source}{part}.bias", shape[:1]
-    found.update({name: (f"encoder.{name}", shape) for name, shape in _list_region_weights(config)})
-    return found
-
-
-def _list_region_weights(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
-    """Yield the arrays of the region encoder and their shapes."""
-    width = config.feature_dim
-    yield "rows", (config.grid, width)
-    yield "cols", (config.grid, width)
-    layers = {"project": (width, config.region_channels), "norm_in": (width,), "norm_out": (width,)}
-    for number in range(config.encoder_layers):
-        parts = {
-            "norm": (width,),
-            "merge": (width, width),
-            "norm_wide": (width,),
-            "widen": (2 * width, width),
-            "narrow": (width, 2 * width),
-        }
-        if config.encoder_attention == "self":
-            parts["query_key_value"] = (3 * width, width)
-        else:
-            narrow = max(1, width // 4)
-            parts |= {"squeeze": (narrow, width), "excite": (width, narrow)}
-        layers.update({f"layers.{number}.{part}": shape for part, shape in parts.items()})
-    for name, shape in layers.items():
-        yield f"{name}.weight", shape
-        yield f"{name}.bias", shape[:1]
+def _list_weights(config: ModelConfig) -> Iterator[tuple[str, str, Shape]]:
+    """Yield the compiled module's name of every array, its name in `weights` and its shape."""
+    shapes = encoder_weights(config)
+    places = ["stem", *(f"blocks.{number}" for number in range(len(plan_blocks(config.cnn)))), "head"]
+    tail = len(places) - config.tuned_blocks - 1
+    for source, shape in shapes.items():
+        part, rest = source.split(".", 1)
+        if part == "encoder":
+            yield rest, source, shape
+            continue
+        _, number, name = rest.split(".", 2)
+        yield f"{places[int(number) + (tail if part == 'tail' else 0)]}.{name}", source, shape
