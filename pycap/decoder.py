@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pycap.config import ModelConfig
+from pycap.nn.dense import Dense
+from pycap.nn.embedding import Embedding
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
 from pycap.ops.recurrence import AttendLSTMWeights, attend_lstm
 from pycap.weights import DECODER
@@ -30,19 +32,19 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig, vocab_size: int):
         super().__init__()
         feature_dim, hidden_dim, embed_dim = config.feature_dim, config.hidden_dim, config.embed_dim
-        self.embedding = nn.Embedding(vocab_size, embed_dim)
-        self.input = nn.Linear(embed_dim, 4 * hidden_dim)
-        self.key = nn.Linear(feature_dim, config.attention_dim)
-        self.query = nn.Linear(hidden_dim, config.attention_dim, bias=False)
+        self.embedding = Embedding(vocab_size, embed_dim)
+        self.input = Dense(embed_dim, 4 * hidden_dim)
+        self.key = Dense(feature_dim, config.attention_dim)
+        self.query = Dense(hidden_dim, config.attention_dim, bias=False)
         self.score = nn.Parameter(torch.empty(config.attention_dim))
-        self.gate = nn.Linear(hidden_dim, 1)
-        self.context = nn.Linear(feature_dim, 4 * hidden_dim, bias=False)
-        self.recurrent = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
-        self.initial_hidden = nn.Linear(feature_dim, hidden_dim)
-        self.initial_cell = nn.Linear(feature_dim, hidden_dim)
-        self.output_hidden = nn.Linear(hidden_dim, embed_dim)
-        self.output_context = nn.Linear(feature_dim, embed_dim, bias=False)
-        self.output = nn.Linear(embed_dim, vocab_size)
+        self.gate = Dense(hidden_dim, 1)
+        self.context = Dense(feature_dim, 4 * hidden_dim, bias=False)
+        self.recurrent = Dense(hidden_dim, 4 * hidden_dim, bias=False)
+        self.initial_hidden = Dense(feature_dim, hidden_dim)
+        self.initial_cell = Dense(feature_dim, hidden_dim)
+        self.output_hidden = Dense(hidden_dim, embed_dim)
+        self.output_context = Dense(feature_dim, embed_dim, bias=False)
+        self.output = Dense(embed_dim, vocab_size)
         if config.tie_embedding:
             self.output.weight = self.embedding.weight
         self.dropout = nn.Dropout(config.dropout)
@@ -50,7 +52,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, hidden_dim: int) -> None:
-        nn.init.normal_(self.embedding.weight, std=self.embedding.embedding_dim**-0.5)
+        nn.init.normal_(self.embedding.weight, std=self.embedding.weight.shape[1] ** -0.5)
         nn.init.normal_(self.score, std=self.score.shape[0] ** -0.5)
         nn.init.orthogonal_(self.recurrent.weight)
         nn.init.zeros_(self.input.bias)

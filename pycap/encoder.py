@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pycap.config import ModelConfig
 from pycap.nn.attention import ChannelAttention, RegionSelfAttention, grid_positions
+from pycap.nn.dense import Dense
 
 
 class RegionEncoder(nn.Module):
@@ -23,7 +24,7 @@ class RegionEncoder(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.project = nn.Linear(config.region_channels, config.feature_dim)
+        self.project = Dense(config.region_channels, config.feature_dim)
         self.norm_in = nn.LayerNorm(config.feature_dim)
         self.rows = nn.Parameter(torch.randn(config.grid, config.feature_dim) * 0.02)
         self.cols = nn.Parameter(torch.randn(config.grid, config.feature_dim) * 0.02)

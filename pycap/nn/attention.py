@@ -1,4 +1,8 @@
-"""Attention layers of the encoder: over regions, and over channels. The decoder's attention is in `pycap.ops`."""
+"""Attention: the encoder's, over regions and over channels, and the decoder's, which asks with a state.
+
+`additive_attention` is the arithmetic of the decoder's own reference (`pycap.ops.recurrence`); the decoder runs it
+inside the loop of its LSTM, as one op.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,18 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from pycap.nn.dense import Dense
+from pycap.ops.recurrence import additive_attention
+
+__all__ = [
+    "AdditiveAttention",
+    "ChannelAttention",
+    "RegionSelfAttention",
+    "additive_attention",
+    "dot_product_attention",
+    "grid_positions",
+]
 
 
 def grid_positions(rows: Tensor, cols: Tensor) -> Tensor:
@@ -22,19 +38,49 @@ def grid_positions(rows: Tensor, cols: Tensor) -> Tensor:
 
 
 def dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Average values by how well keys match queries (Vaswani et al. 2017, eq. 1).
 
     Args:
-        query, key, value: `(..., regions, head_dim)`.
+        query: who looks, `(..., queries, head_dim)`.
+        key, value: what is looked at, `(..., regions, head_dim)`.
+        mask: true where a query may look, broadcast to `(..., queries, regions)`; None: everywhere.
 
     Returns:
-        averages `(..., regions, head_dim)` and weights `(..., regions, regions)`, each row summing to 1.
+        averages `(..., queries, head_dim)` and weights `(..., queries, regions)`, each row summing to 1.
     """
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
     weights = torch.softmax(scores, dim=-1)
     return weights @ value, weights
+
+
+class AdditiveAttention(nn.Module):
+    """Let a state look at features, as the decoder does, with the projections that this takes.
+
+    Args:
+        feature_dim: width of what is looked at.
+        hidden_dim: width of the state that looks.
+        attention_dim: width in which the two are compared.
+    """
+
+    def __init__(self, feature_dim: int, hidden_dim: int, attention_dim: int):
+        super().__init__()
+        self.key = Dense(feature_dim, attention_dim)
+        self.query = Dense(hidden_dim, attention_dim, bias=False)
+        self.score = nn.Parameter(torch.randn(attention_dim) * attention_dim**-0.5)
+
+    def forward(self, features: Tensor, hidden: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the context `(batch, feature_dim)` and the weights `(batch, regions)`.
+
+        Args:
+            features: `(batch, regions, feature_dim)`.
+            hidden: `(batch, hidden_dim)`.
+            mask: true where a region may be looked at, `(batch, regions)`; None: everywhere.
+        """
+        return additive_attention(features, self.key(features), self.query(hidden), self.score, mask)
 
 
 class AttentionLayer(nn.Module):
@@ -42,8 +88,8 @@ class AttentionLayer(nn.Module):
 
     def _make_position_wise(self, feature_dim: int, dropout: float) -> None:
         self.norm_wide = nn.LayerNorm(feature_dim)
-        self.widen = nn.Linear(feature_dim, 2 * feature_dim)
-        self.narrow = nn.Linear(2 * feature_dim, feature_dim)
+        self.widen = Dense(feature_dim, 2 * feature_dim)
+        self.narrow = Dense(2 * feature_dim, feature_dim)
         self.dropout = nn.Dropout(dropout)
 
     def _add_position_wise(
@@ -67,8 +113,8 @@ class RegionSelfAttention(AttentionLayer):
             raise ValueError(f"feature_dim must be a multiple of encoder_heads={heads}, got {feature_dim}")
         self.heads = heads
         self.norm = nn.LayerNorm(feature_dim)
-        self.query_key_value = nn.Linear(feature_dim, 3 * feature_dim)
-        self.merge = nn.Linear(feature_dim, feature_dim)
+        self.query_key_value = Dense(feature_dim, 3 * feature_dim)
+        self.merge = Dense(feature_dim, feature_dim)
         self._make_position_wise(feature_dim, dropout)
 
     def forward(self, features: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -106,9 +152,9 @@ class ChannelAttention(AttentionLayer):
     def __init__(self, feature_dim: int, dropout: float, squeeze: int = 4):
         super().__init__()
         self.norm = nn.LayerNorm(feature_dim)
-        self.squeeze = nn.Linear(feature_dim, max(1, feature_dim // squeeze))
-        self.excite = nn.Linear(max(1, feature_dim // squeeze), feature_dim)
-        self.merge = nn.Linear(feature_dim, feature_dim)
+        self.squeeze = Dense(feature_dim, max(1, feature_dim // squeeze))
+        self.excite = Dense(max(1, feature_dim // squeeze), feature_dim)
+        self.merge = Dense(feature_dim, feature_dim)
         self._make_position_wise(feature_dim, dropout)
 
     def forward(self, features: Tensor, with_attention: bool = False) -> tuple[Tensor, None]:

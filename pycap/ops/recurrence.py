@@ -202,12 +202,46 @@ def attend_lstm_step_reference(
     if image_index is not None:
         features, keys = features.index_select(0, image_index), keys.index_select(0, image_index)
     query = linear(hidden, weights.query)  # (batch, attention_dim)
-    energy = torch.tanh(keys + query[:, None]) @ weights.score  # (batch, regions)
-    attention = energy.softmax(dim=1)
+    average, attention = additive_attention(features, keys, query, weights.score)
     beta = torch.sigmoid(hidden @ weights.gate + weights.gate_bias)[:, None]  # (batch, 1)
-    context = beta * (attention[:, None] @ features)[:, 0]  # (batch, feature_dim)
+    context = beta * average
     gates = inputs + linear(context, weights.context) + linear(hidden, weights.recurrent)
+    hidden, cell = lstm_cell(gates, cell)
+    return hidden, cell, context, attention
+
+
+def additive_attention(
+    features: Tensor, keys: Tensor, query: Tensor, score: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Average features by their relevance to a query (Bahdanau et al. 2015; Xu et al. 2015, eq. 4-6 and 13).
+
+    Args:
+        features: what is averaged, `(batch, regions, feature_dim)`.
+        keys: the same projected, `(batch, regions, attention_dim)`.
+        query: the state that looks, projected, `(batch, attention_dim)`.
+        score: the scoring vector, `(attention_dim,)`.
+        mask: true where a region may be looked at, `(batch, regions)`, at least one in a row; None: everywhere.
+
+    Returns:
+        context `(batch, feature_dim)` and weights `(batch, regions)`, each row summing to 1.
+    """
+    energy = torch.tanh(keys + query[:, None]) @ score  # (batch, regions)
+    if mask is not None:
+        energy = energy.masked_fill(~mask, float("-inf"))
+    weights = energy.softmax(dim=1)
+    return (weights[:, None] @ features)[:, 0], weights
+
+
+def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Renew the cell and show part of it (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+    Args:
+        gates: the four sums before their squashing, in the order i, f, g, o, `(batch, 4 * hidden_dim)`.
+        cell: the memory, `(batch, hidden_dim)`.
+
+    Returns:
+        new hidden and cell, `(batch, hidden_dim)`.
+    """
     i, f, g, o = gates.chunk(4, dim=1)
     cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-    hidden = torch.sigmoid(o) * torch.tanh(cell)
-    return hidden, cell, context, attention
+    return torch.sigmoid(o) * torch.tanh(cell), cell
