@@ -31,7 +31,7 @@ LAYERS = {
     "captioner": {"config", "text", "ops", "data", "checkpoint", "engines"},
     "evaluation": {"text", "captioner", "data", "figure", "metrics"},
 }
-TOP = {"cli", "__init__", "__main__"}  # may import everything
+TOP = {"course", "cli", "__init__", "__main__"}  # may import everything
 
 
 def unit(path: Path) -> str:
@@ -60,6 +60,11 @@ def test_imports_point_from_higher_to_lower_layers(path: Path):
     allowed = LAYERS[layer] | {layer, "__version__"} | ({"_cpu", "_cuda"} if layer == "ops" else set())
     wrong = pycap_imports(path) - allowed
     assert not wrong, f"{path.relative_to(ROOT)} must not import {sorted(wrong)}"
+
+
+def test_only_the_command_line_imports_the_course():
+    outside = [path for path in PACKAGE.rglob("*.py") if unit(path) not in ("course", "cli")]
+    assert not [path for path in outside if "course" in pycap_imports(path)]
 
 
 def test_no_source_file_is_longer_than_400_lines():

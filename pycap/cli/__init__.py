@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "check",
+    "course",
     "export",
     "info",
 )  # in the order of --help; one module each

@@ -1,0 +1,1 @@
+"""The eight-week course: from one neuron to the captioner."""
