@@ -1,0 +1,1 @@
+"""The eight-week course: lessons, experiments and an autograder, from a perceptron to the captioner."""
