@@ -30,6 +30,8 @@ LAYERS = {
     "engines": {"config", "ops", "weights", "checkpoint"},
     "captioner": {"config", "text", "ops", "data", "checkpoint", "engines"},
     "evaluation": {"text", "captioner", "data", "figure", "metrics"},
+    "catalog": {"config"},
+    "course": {"config", "data"},
 }
 TOP = {"course", "cli", "__init__", "__main__"}  # may import everything
 
