@@ -57,6 +57,7 @@ def _inspect_flowers(path: Path) -> tuple[list[str], list[str]]:
 
 def _inspect_captions(path: Path) -> tuple[list[str], list[str]]:
     from pycap.data import check_dataset, load_dataset
+    from pycap.data.check import CONSEQUENCES
 
     if path.is_file():
         kind = "karpathy" if path.name.startswith("dataset") else "coco"
@@ -65,7 +66,9 @@ def _inspect_captions(path: Path) -> tuple[list[str], list[str]]:
     else:
         kind = "flickr8k" if any(path.glob("**/Flickr8k.token.txt")) else "karpathy"
     report = check_dataset(load_dataset(path, kind))
-    return report.summary(), [str(problem) for problem in report.problems]
+    harmless = ("kept", "ignored", "used once")  # counted in the summary
+    wrong = [each for each in report.problems if CONSEQUENCES.get(each.kind) not in harmless]
+    return report.summary(), [f"{each} ({CONSEQUENCES.get(each.kind, 'see above')})" for each in wrong]
 
 
 def _inspect_sst(path: Path) -> tuple[list[str], list[str]]:
