@@ -216,13 +216,25 @@ _ENTRIES = (
         marks=("rt-polarity.pos",),
         folders=("rt-polaritydata", "sentiment/rt-polarity"),
         checksums=(
-            ("rt-polarity.pos", ("2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0",)),
-            ("rt-polarity.neg", ("4ace77d558c3714723843f1d65b60c01e3417b208180f0728808d76ad0eeeaca",)),
+            (
+                "rt-polarity.pos",
+                (
+                    "2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0",
+                    "097950f0000ea7a8f507a3f940ed3ecdf5cb05cb1c201209e8e8a2d7d9768736",
+                ),
+            ),
+            (
+                "rt-polarity.neg",
+                (
+                    "4ace77d558c3714723843f1d65b60c01e3417b208180f0728808d76ad0eeeaca",
+                    "6a04bfc3afe7dc3240c43132fd92f6d3f0bdc28e2e87a47f196518b3bf9c9124",
+                ),
+            ),
         ),
         downloads=(
             Download(
                 "https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz",
-                "rt-polaritydata/rt-polarity.pos",
+                "**/rt-polarity.pos",
                 490_000,
             ),
         ),

@@ -37,7 +37,7 @@ def download(
     progress: Progress = lambda done, total: None,
     timeout: float = TIMEOUT,
     retries: int = RETRIES,
-    wait: float = 1.0,
+    wait: float = 0.5,
 ) -> Path:
     """Download a file.
 

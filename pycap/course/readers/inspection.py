@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+POLARITY_COUNTS = ([5331, 5331], [5326, 5242])  # negative, positive: the authors' labels, readers' ratings
 SST_COUNTS = {"stsa.binary.train": 6920, "stsa.binary.dev": 872, "stsa.binary.test": 1821}
 
 
@@ -90,7 +91,8 @@ def _inspect_polarity(path: Path) -> tuple[list[str], list[str]]:
 
     data = read_polarity(path)
     counts = np.bincount(data.labels, minlength=2).tolist()
-    wrong = [] if counts == [5331, 5331] else [f"{path}: 5331 sentences of each label expected, got {counts}"]
+    expected = f"5331 sentences of each label expected, got {counts}"
+    wrong = [] if counts in POLARITY_COUNTS else [f"{path}: {expected}"]
     return [f"{counts[1]} positive and {counts[0]} negative sentences"], wrong
 
 
