@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "check",
     "course",
+    "data",
     "export",
     "info",
 )  # in the order of --help; one module each

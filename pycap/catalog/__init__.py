@@ -1,0 +1,11 @@
+"""The data sets of the course: what they are, under which terms, where they lie, and how to get them.
+
+Knows nothing about what the files hold beyond names and checksums; imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from pycap.catalog.datasets import DATASETS, Dataset, get_dataset
+from pycap.catalog.places import find, locate, user_folder
+
+__all__ = ["DATASETS", "Dataset", "find", "get_dataset", "locate", "user_folder"]
