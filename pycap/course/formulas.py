@@ -151,6 +151,7 @@ def _normalise(element: Element, display: bool) -> None:
         element.tag = "munder"
     if element.tag in ("mrow", "mtd", "mstyle", "math"):
         _merge_names(element)
+        _settle_bars(element)
         _space_functions(element)
 
 
@@ -198,6 +199,15 @@ def _merge_names(row: Element) -> None:
     for child in row:
         if child.tag == "mi" and len(child.text or "") > 1:
             child.attrib.pop("mathvariant", None)
+
+
+def _settle_bars(row: Element) -> None:
+    """Let bars grow around matrices only: those of a norm would be too tall for its letter."""
+    for place, child in enumerate(row):
+        if child.tag == "mo" and child.text in ("|", "‖") and not child.get("form"):
+            neighbours = (*row[max(place - 1, 0) : place], *row[place + 1 : place + 2])
+            if all(neighbour.tag != "mtable" for neighbour in neighbours):
+                child.set("stretchy", "false")
 
 
 def _space_functions(row: Element) -> None:

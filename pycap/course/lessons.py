@@ -5,6 +5,7 @@ Without colour it is plain text that a pipe or a file can take.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -77,19 +78,15 @@ def page(text: str) -> None:
     except OSError:
         print(text, end="")
         return
-    try:
-        with process.stdin as pipe:
-            pipe.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
-    except BrokenPipeError:
-        pass  # the reader has seen enough
-    except KeyboardInterrupt:
-        pass
-    while True:
-        try:
+    with (
+        contextlib.suppress(BrokenPipeError, KeyboardInterrupt),
+        process.stdin as pipe,
+    ):  # it may have seen enough
+        pipe.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+    code = None
+    while code is None:
+        with contextlib.suppress(KeyboardInterrupt):  # a pager keeps the terminal until it is quit
             code = process.wait()
-            break
-        except KeyboardInterrupt:
-            continue  # a pager keeps the terminal until it is quit
     if code in (126, 127):  # the shell found no such program
         print(text, end="")
 

@@ -114,7 +114,7 @@ def _describe_times(unit: Unit) -> str:
 
 def _write_page(page: Page, unit: Unit, before: Unit | None, after: Unit | None) -> str:
     entries = "".join(f'<li><a href="#{slug}">{text}</a></li>' for slug, text in page.sections)
-    contents = f"<details open><summary>On this page</summary><ol>{entries}</ol></details>"
+    contents = f"<details><summary>On this page</summary><ol>{entries}</ol></details>"
     body = (
         '<nav class="top" aria-label="Course"><a href="index.html">The pycap course</a>'
         f"<span>{escape(unit.heading)}</span></nav>"

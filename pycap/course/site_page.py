@@ -61,6 +61,7 @@ class Page:
             raise ValueError(f"{lesson}: {error}") from error
 
     def _render(self, tokens: list[Token]) -> str:
+        from markdown_it import MarkdownIt
         from markdown_it.renderer import RendererHTML
 
         renderer = RendererHTML()
@@ -78,7 +79,7 @@ class Page:
                 "image": self._render_image,
             }
         )
-        options: Any = {"xhtmlOut": False, "breaks": False, "langPrefix": ""}
+        options: Any = MarkdownIt("commonmark").options
         self._link(tokens)
         _mark_facts(tokens)
         parts, start, folding = [], 0, False
