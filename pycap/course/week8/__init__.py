@@ -1,0 +1,1 @@
+"""Captioning: the pieces of all weeks together."""
