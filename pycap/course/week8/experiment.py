@@ -1,174 +1,166 @@
-"""Week 8's experiment: score the shipped captioner, train a small one, take its attention away, swap its kernels."""
+"""Week 8: the shipped captioner scored, a small one trained, its attention taken away, its kernels swapped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
-import torch
-from PIL import Image
 
-from pycap import checkpoint, ops
 from pycap.captioner import Captioner
 from pycap.config import Config
 from pycap.course.lab import Lab
-from pycap.course.week8.learning import CONFIG, Learned, Material, choose_pictures, learn, prepare
-from pycap.data import load_dataset
-from pycap.evaluation import evaluate as evaluate_captioner
-from pycap.figure import draw_attention
+from pycap.course.week8.parts import count_weights
+from pycap.course.week8.recipe import SMALL, Corpus, best_epoch, only, prepare, train_captioner
+from pycap.course.week8.speed import time_captioning, time_training_step
+from pycap.data import CaptionDataset, load_dataset, read_image
+from pycap.evaluation import Evaluation
+from pycap.evaluation import evaluate as score_captioner
+from pycap.training.objectives import CrossEntropy
 
-SHOWN = ("bleu_1", "bleu_4", "rouge_l", "cider")
-MODEL = "captioner"  # the folder of the trained checkpoint
-VARIANTS = {  # row -> how it differs from the whole captioner
-    "attention in encoder and decoder": {},
-    "channel attention in the encoder": {"encoder_attention": "channel"},
-    "none in the encoder": {"encoder_layers": 0},
-    "none in the decoder": {"look": False},
-    "none at all": {"encoder_layers": 0, "look": False},
+SCORES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
+ROWS = {  # name -> settings of the model, and whether the decoder sees one mean region only
+    "base: self-attention in the encoder, attention in the decoder": ({}, False),
+    "encoder attends to channels": ({"encoder_attention": "channel"}, False),
+    "no attention in the encoder": ({"encoder_layers": 0}, False),
+    "no attention in the decoder: one mean region": ({}, True),
 }
+DRAWN = 3  # dev pictures whose attention is drawn
 
 
 def run(lab: Lab) -> None:
-    """Do all of it; `--quick` on few pictures, with two variants and one seed."""
-    score_shipped(lab)
-    sizes = (160, 40) if lab.quick else (3000, 500)
-    epochs, seeds = (8, 1) if lab.quick else (6, 2)
-    lab.say(f"\nencoding {sum(sizes)} pictures once with the frozen CNN (kept for the next time)")
-    material = prepare(lab, *sizes)
-    whole = compare(lab, material, epochs, [lab.seed + 1 + number for number in range(seeds)])
-    checkpoint.save(lab.folder / MODEL, whole.model, material.vocabulary, config_of(whole), card(lab, whole))
-    lab.say(f"model: {lab.folder / MODEL} (pycap caption --checkpoint {lab.folder / MODEL} photo.jpg)")
-    swap_kernels(lab, whole, material)
-    draw(lab, material)
+    """Say what the captioner is made of, score it, train a small one, ablate it and swap its backends."""
+    path = lab.data("flickr8k")
+    dataset = load_dataset(path, "flickr8k")
+    lab.table("the shipped captioner, part by part", count_weights())
+    shipped = _score_shipped(lab, dataset)
+    corpus = _prepare(lab, path)
+    _train(lab, corpus, dataset, shipped)
+    _ablate(lab, corpus)
+    _swap_kernels(lab, corpus, dataset)
+    _draw(lab, dataset)
 
 
-def score_shipped(lab: Lab) -> None:
-    """Score the captioner that comes with pycap on Flickr8k's dev pictures."""
-    dataset = load_dataset(lab.data("flickr8k"), "flickr8k")
-    captioner, dev = Captioner.load(), dataset.split("dev")
-    dev = replace(dev, examples=dev.examples[: 60 if lab.quick else None])
-    started = perf_counter()
-    found = evaluate_captioner(captioner, dev, "dev", meteor=False)
-    rate = found.scores["images"] / (perf_counter() - started)
-    row = {"model": "shipped", "dev pictures": found.scores["images"]}
-    row |= {name: found.scores[name] for name in SHOWN} | {"pictures/s": rate}
-    lab.table("The captioner that comes with pycap (beam 5)", [row])
+def _score_shipped(lab: Lab, dataset: CaptionDataset) -> dict:
+    """Caption all dev pictures with the model in the package; in a quick run in reduced precision alone."""
+    rows = []
+    for precision in ("reduced",) if lab.quick else ("full", "reduced"):
+        found = score_captioner(Captioner.load(precision=precision), dataset, "dev", meteor=False)
+        rows.append({"precision": precision, "pictures": found.scores["images"], **_round(found)})
+        rows[-1]["pictures/s"] = round(found.scores["captions_per_second"], 1)
+    lab.table(f"the shipped model on Flickr8k dev, beam {found.scores['beam']}", rows)
+    return {name: rows[0][name] for name in SCORES}
 
 
-def compare(lab: Lab, material: Material, epochs: int, seeds: list[int]) -> Learned:
-    """Train every variant with every seed, show table and curves, and return the whole captioner."""
-    rows, curves, kept = [], {}, None
-    variants = [*VARIANTS.items()]
-    for title, change in variants[:: len(variants) - 1] if lab.quick else variants:
-        learned = [learn(lab, material, f"{title}, seed {seed}", epochs, seed, **change) for seed in seeds]
-        ciders = [one.scores["cider"] for one in learned]
-        row = {"variant": title}
-        row |= {name: float(np.mean([one.scores[name] for one in learned])) for name in SHOWN}
-        row |= {"cider by seed": " ".join(f"{cider:.3f}" for cider in ciders)}
-        rows.append(row)
-        curves[title] = learned[0].losses
-        kept = kept or learned[0]
-    pictures = len(material.train.keys)
-    lab.table(f"A small captioner after {epochs} epoch(s) on {pictures} pictures, without parts of it", rows)
-    draw_losses(lab, curves)
-    return kept
+def _round(found: Evaluation) -> dict[str, float]:
+    return {name: round(found.scores[name], 4) for name in SCORES}
 
 
-def draw_losses(lab: Lab, curves: dict[str, list[float]]) -> None:
-    """Draw how the variants learn."""
-    with lab.picture("learning", "Cross-entropy a word over the training steps, one line a variant") as (
-        _,
-        axes,
+def _prepare(lab: Lab, path: Path) -> Corpus:
+    corpus = prepare(path, *((300, 60) if lab.quick else (2000, 200)), lab.seed)
+    lab.say(
+        f"\nregions of {len(corpus.seen.keys) + len(corpus.held.keys)} pictures: {corpus.fresh} made now by the CNN, "
+        f"{corpus.seconds:.0f} s, the others were in the cache"
+    )
+    return corpus
+
+
+def _recipe(lab: Lab, epochs: int, seed: int, **model: object) -> Config:
+    train = replace(SMALL.train, epochs=epochs, seed=seed, captions_per_image=2 if lab.quick else 3)
+    return replace(SMALL, model=replace(SMALL.model, **model), train=train)
+
+
+def _train(lab: Lab, corpus: Corpus, dataset: CaptionDataset, shipped: dict) -> None:
+    """Train the student's captioner and score it, once, on dev."""
+    config = _recipe(lab, 3 if lab.quick else 6, lab.seed + 1)
+    state, _, _ = train_captioner(corpus, config, lab.folder / "captioner")
+    columns = ("epoch", "loss", "bleu_4", "cider")
+    rows = [{name: round(row[name], 3) for name in columns} for row in state.history]
+    lab.table(f"your captioner by epoch, {len(corpus.held.keys)} pictures held out of train", rows)
+    dev = only(dataset, "dev", 100 if lab.quick else None)
+    found = score_captioner(Captioner.load(lab.folder / "captioner" / "best"), dev, "dev", meteor=False)
+    first = "" if not lab.quick else " (100 pictures for yours)"
+    lab.table(
+        f"dev, never looked at before{first}",
+        [
+            {"model": f"yours: {len(corpus.seen.keys)} pictures, {len(rows)} epochs", **_round(found)},
+            {"model": "shipped: 6000 pictures, 65 minutes", **shipped},
+        ],
+    )
+
+
+def _ablate(lab: Lab, corpus: Corpus) -> None:
+    """Train every row with the same budget and with every seed; the spread between seeds says what a gap means."""
+    seeds, epochs = ((1,), 2) if lab.quick else ((1, 2), 4)
+    part, rows = corpus.take(200 if lab.quick else 1200), []
+    for name, (settings, pooled) in lab.progress(ROWS.items(), "ablation"):
+        ciders = []
+        for seed in seeds:
+            with tempfile.TemporaryDirectory() as folder:
+                state, _, _ = train_captioner(
+                    part, _recipe(lab, epochs, seed, **settings), Path(folder), pooled
+                )
+            ciders.append(best_epoch(state)["cider"])
+        row = {"model": name, **{f"seed {s}": round(c, 3) for s, c in zip(seeds, ciders, strict=True)}}
+        rows.append(row | {"mean CIDEr": round(float(np.mean(ciders)), 3)})
+    lab.table(f"ablation: {len(part.seen.keys)} pictures, {epochs} epochs, CIDEr on held-out pictures", rows)
+    if len(seeds) > 1:
+        spread = max(abs(row["seed 1"] - row["seed 2"]) for row in rows)
+        lab.say(f"two seeds of one row differ by up to {spread:.3f}: a gap smaller than that says nothing")
+    else:
+        lab.say("one seed and a few steps: a quick run says nothing about which row is better")
+
+
+def _swap_kernels(lab: Lab, corpus: Corpus, dataset: CaptionDataset) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        small = corpus.take(64)
+        config = _recipe(lab, 1, 1)
+        _, model, batches = train_captioner(small, config, Path(folder))
+    batch = next(batches.epoch(0))
+    rows = time_training_step(model, batch, CrossEntropy(config.train), 3 if lab.quick else 9)
+    lab.table(f"one training step, {len(batch.lengths)} captions, width {config.model.hidden_dim}", rows)
+    dev = only(dataset, "dev", 32 if lab.quick else 200)
+    lab.table(f"captioning {len(dev)} dev pictures, shipped model", time_captioning(None, dev, "dev"))
+
+
+def _draw(lab: Lab, dataset: CaptionDataset) -> None:
+    """Draw where decoder and encoder of the shipped model look on dev pictures."""
+    from pycap.figure import draw_attention
+
+    captioner, examples = Captioner.load(), only(dataset, "dev").examples
+    for number, place in enumerate(
+        np.random.default_rng(lab.seed).choice(len(examples), DRAWN, replace=False)
     ):
-        for title, losses in curves.items():
-            width = max(1, len(losses) // 30)
-            smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
-            axes.plot(np.arange(len(smooth)) + width, smooth, label=title)
-        axes.set(xlabel="step", ylabel="cross-entropy a word (nats)", title="Learning to caption")
-        axes.legend()
-
-
-def swap_kernels(lab: Lab, whole: Learned, material: Material) -> None:
-    """Time search and training step with PyTorch alone and with the kernels; the results are the same."""
-    rows = material.cache.rows(material.dev.keys[:32])
-    features, _ = whole.model.encode(torch.from_numpy(material.cache.read(rows)))
-    table, found = [], {}
-    for backend in ("reference", "native"):
-        if backend == "native" and not ops.native_available():
-            lab.say("the kernels are not built here: pycap info says why")
-            break
-        with ops.use(backend):
-            whole.model.train(False)
-            search = _time(lambda: whole.model.search(features, CONFIG.search))
-            found[backend] = whole.model.search(features, CONFIG.search).tokens
-            table.append({"backend": backend, "beam search, ms a picture": search * 1000 / len(rows)})
-    same = len(found) == 2 and torch.equal(found["reference"], found["native"])
-    lab.table("The same captions, by PyTorch and by the kernels" if same else "Search by backend", table)
-
-
-def _time(call: Callable[[], object]) -> float:
-    """Return the median of three calls, in seconds, after one that warms up."""
-    call()
-    seconds = []
-    for _ in range(3):
-        started = perf_counter()
-        call()
-        seconds.append(perf_counter() - started)
-    return float(np.median(seconds))
-
-
-def draw(lab: Lab, material: Material) -> None:
-    """Draw where the trained captioner looks on dev pictures, encoder's and decoder's attention."""
-    captioner = Captioner.load(lab.folder / MODEL)
-    for number, path in enumerate(choose_pictures(material, 2), 1):
-        caption = captioner(path)
-        with Image.open(path) as image:
-            figure = draw_attention(image.convert("RGB"), caption)
-        target = lab.folder / f"attention{number}.jpg"
-        figure.resize((figure.width // 2, figure.height // 2), Image.Resampling.LANCZOS).save(
-            target, quality=85
-        )
-        lab.say(f"picture: {target}")
-
-
-def config_of(learned: Learned) -> Config:
-    """Return the settings that a checkpoint of this model stores."""
-    return replace(CONFIG, model=learned.model.config)
-
-
-def card(lab: Lab, learned: Learned) -> str:
-    """Return the model card of the small captioner."""
-    scores = ", ".join(f"{name} {learned.scores[name]:.3f}" for name in SHOWN)
-    how = "pycap course run week8" + (" --quick" if lab.quick else "")
-    body = f"By `{how}`; on its dev pictures: {scores}. To learn from, not to use."
-    return f"# A captioner trained in minutes\n\n{body}\n"
-
-
-def trained(lab: Lab) -> Captioner:
-    """Load the captioner that `run` left.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    folder = lab.folder / MODEL
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no trained model in {folder}; train it: pycap course run {lab.unit.name}")
-    return Captioner.load(folder)
+        image = read_image(examples[place].image)
+        caption = captioner(image)
+        picture = draw_attention(image, caption)
+        picture.thumbnail((860, 860))
+        target = lab.folder / f"attention_{number + 1}.png"
+        picture.quantize(80).save(target, optimize=True)
+        lab.say(f"{examples[place].image.name}: {caption.text}\npicture: {target}")
 
 
 def predict(lab: Lab, what: str) -> None:
-    """Caption a photo with the small captioner."""
-    caption = trained(lab)(what)
-    lab.say(f"{caption.text}  ({caption.score:.3f})")
+    """Print the trained captioner's sentence for a photo."""
+    lab.say(Captioner.load(_trained(lab))(what).text)
 
 
 def evaluate(lab: Lab, path: Path) -> None:
-    """Score the small captioner on another data set in Flickr8k's layout, its test split if it has one, else dev."""
-    captioner, dataset = trained(lab), load_dataset(path, "flickr8k")
-    split = "test" if "test" in dataset.splits else "dev"
-    found = evaluate_captioner(captioner, dataset, split, meteor=False)
-    row = {"split": split, "pictures": found.scores["images"]} | {name: found.scores[name] for name in SHOWN}
-    lab.table(f"The small captioner on {path}", [row])
+    """Print the trained captioner's scores on captioned pictures in Flickr8k's format: their test split if they have
+    one, else dev, else train."""
+    dataset = load_dataset(path, "flickr8k")
+    split = next((name for name in ("test", "dev", "train") if dataset.split(name)), "test")
+    found = score_captioner(Captioner.load(_trained(lab)), dataset, split, meteor=False)
+    lab.table(
+        f"your captioner on {path}", [{"split": split, "pictures": found.scores["images"], **_round(found)}]
+    )
+
+
+def _trained(lab: Lab) -> Path:
+    folder = lab.folder / "captioner" / "best"
+    if not (folder / "model.safetensors").is_file():
+        raise FileNotFoundError(
+            f"no trained captioner in {lab.folder}; train it: pycap course run {lab.unit.name}"
+        )
+    return folder

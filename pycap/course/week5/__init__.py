@@ -1,0 +1,1 @@
+"""Attention: how a decoder chooses what to look at."""
