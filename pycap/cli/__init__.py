@@ -30,6 +30,17 @@ COMMANDS = (
     "info",
 )  # in the order of --help; one module each
 
+COURSE = {  # what only the extra `course` brings
+    "arch",
+    "latex2mathml",
+    "markdown_it",
+    "mdit_py_plugins",
+    "nltk",
+    "pygments",
+    "rich",
+    "sklearn",
+}
+
 
 class UsageError(Exception):
     """Options that do not fit together; shown with the command's usage, exit code 2."""
@@ -99,6 +110,8 @@ def describe_error(error: BaseException) -> str:
     """Return the first line of an error, or its kind if it says nothing; of a missing package, how to get it."""
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("pycap"):
         package = error.name.partition(".")[0]
+        if package in COURSE:
+            return f"the course needs {package}, which is not installed; pip install 'pycap-caption[course]'"
         return f"this needs {package}, which is not installed; pip install {package}"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

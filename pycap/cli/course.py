@@ -129,11 +129,7 @@ def show_lesson(unit: Unit) -> int:
 
     terminal = sys.stdout.isatty()
     width = min(100, shutil.get_terminal_size().columns) if terminal else None
-    text = lessons.show(unit.lesson, width=width, colour=terminal)
-    if terminal:
-        lessons.page(text)
-    else:
-        print(text)
+    lessons.page(lessons.show(unit.lesson, width=width, colour=terminal))
     return 0
 
 
