@@ -10,6 +10,16 @@ from pycap.course.checkpoint3.walk import Forecasts
 DAYS = 45  # of the close-up
 
 
+def mark_dates(*panels) -> None:
+    """Write few and short dates below panels."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    for axes in panels:
+        locator = AutoDateLocator(minticks=3, maxticks=7)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
 def draw_prediction(lab, forecasts: Forecasts, name: str) -> None:
     """Price and intervals of the last year; below, where and how far the price left them."""
     year = forecasts.take(slice(-250, None))
@@ -51,7 +61,10 @@ def draw_prediction(lab, forecasts: Forecasts, name: str) -> None:
             windows.dates, 100 * year.means[walk.NETWORK], color="tab:orange", lw=1.4, label="LSTM's guess"
         )
         bottom.set_ylabel("return, %")
-        bottom.legend(loc="lower left", ncols=2)
+        side = 1.35 * max(np.abs(100 * windows.targets).max(), 1.0)
+        bottom.set_ylim(-side, side)
+        bottom.legend(loc="upper center", ncols=4)
+        mark_dates(top, bottom)
 
 
 def draw_illusion(lab, forecasts: Forecasts, name: str) -> None:
@@ -71,7 +84,7 @@ def draw_illusion(lab, forecasts: Forecasts, name: str) -> None:
         left.plot(windows.dates, forecast, color="tab:orange", lw=1, ls="--", label="LSTM's forecast")
         left.set_title("It looks like a good forecast ...")
         left.legend()
-        left.tick_params(axis="x", rotation=45)
+        mark_dates(left)
         days = np.arange(DAYS)
         middle.plot(days, actual[-DAYS:], "o-", color="black", ms=3, lw=1, label="price")
         middle.plot(days, forecast[-DAYS:], "o-", color="tab:orange", ms=3, lw=1, label="LSTM's forecast")
@@ -123,4 +136,5 @@ def draw_walk(lab, forecasts: Forecasts, name: str) -> None:
             )
         right.axhline(0.8, color="black", lw=0.8)
         right.set_title("Coverage of the 80% interval, last 100 days")
-        right.legend(loc="lower left")
+        right.legend(loc="lower right")
+        mark_dates(left, right)

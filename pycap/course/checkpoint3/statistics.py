@@ -84,8 +84,10 @@ def compare_losses(
 
 
 def score_intervals(lower: np.ndarray, upper: np.ndarray, actual: np.ndarray, coverage: float) -> np.ndarray:
-    """Return each day's interval score (Gneiting & Raftery 2007), `(days,)`: its width plus, where the day fell outside,
-    a fine that grows with the miss; smaller is better."""
+    """Return each day's interval score, `(days,)`; smaller is better (Gneiting & Raftery 2007).
+
+    It is the width plus, where the day fell outside, a fine that grows with the miss.
+    """
     fine = 2 / (1 - coverage)
     misses = np.maximum(lower - actual, 0) + np.maximum(actual - upper, 0)
     return upper - lower + fine * misses

@@ -101,7 +101,9 @@ def show_clipping(lab) -> None:
     with lab.picture("clipping", alt, 1, 2, (9, 3.8)) as (_, (left, right)):
         for (name, (losses, lengths)), colour in zip(results.items(), ("tab:red", "tab:blue"), strict=True):
             left.semilogy(losses, color=colour, lw=1, label=name)
-            right.semilogy(np.maximum(lengths, 1e-4), color=colour, lw=1, label=name)
+            right.semilogy(lengths, color=colour, lw=1, label=name)
+        left.set_ylim(1e-4, 1e6)  # what goes on upwards goes on for ever
+        right.set_ylim(1e-3, 1e7)
         right.axhline(1.0, color="black", lw=0.8, ls=":")
         left.set_title("Loss")
         right.set_title("Length of the gradient, before clipping")

@@ -1,8 +1,8 @@
 """The stock checkpoint in another style: lists and loops, torch, logarithms instead of whole numbers."""
 
 import math
-from itertools import pairwise
 from fractions import Fraction
+from itertools import pairwise
 from statistics import NormalDist, fmean
 
 import torch
