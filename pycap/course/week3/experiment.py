@@ -23,6 +23,7 @@ COLOURS = ("tab:red", "tab:orange", "tab:brown", "tab:cyan", "tab:blue", "navy")
 LEARNERS = {"RNN": ("rnn", None), "LSTM": ("lstm", None), "LSTM, forget bias 3": ("lstm", 3.0)}
 PERIOD, NOISE = 35, 0.1  # of the sine: steps, deviation
 WINDOW = 40  # values that a forecaster reads
+SHORTEST = 500  # days of a series of prices
 
 
 def run(lab) -> None:
@@ -158,6 +159,10 @@ def forecast_sine(lab) -> None:
 def forecast_range(lab) -> None:
     """Forecast how far an index will move tomorrow, from how far it moved; train before test in time."""
     prices = read_prices(list_prices(lab.data("stocks"))[0])
+    if len(prices.dates) < SHORTEST:
+        raise ValueError(
+            f"{prices.name}: {len(prices.dates)} days with prices, at least {SHORTEST} are needed; give a longer file"
+        )
     traded = (prices.low > 0) & (prices.high > prices.low)
     dates = prices.dates[traded]
     series = np.log(100 * np.log(prices.high[traded] / prices.low[traded]))  # (days,)
