@@ -33,10 +33,10 @@ def score_points(forecasts: Forecasts) -> list[dict]:
                 "forecast": name,
                 "RMSE of return, %": f"{100 * root_mean_square(mean - actual):.4f}",
                 "RMSE of price": f"{root_mean_square(last * (np.exp(mean) - np.exp(actual))):.3f}",
-                "DM against yesterday": "" if same else f"{statistic:+.2f} (p {chance:.3f})",
+                "DM against yesterday": "" if same else f"{statistic:+.2f} (p {_chance(chance)})",
                 "direction": "says none" if not days else f"{right / days:.4f}",
                 "days": days or len(actual),
-                "p (coin)": f"{chance_of_coin(right, days):.3f}" if days else "",
+                "p (coin)": _chance(chance_of_coin(right, days)).removeprefix("= ") if days else "",
             }
         )
     return rows
@@ -89,8 +89,8 @@ def judge(forecasts: Forecasts) -> tuple[list[str], bool]:
     how = "smaller" if smaller else "larger" if larger else "no different beyond chance"
     lines = [
         f"Error: the LSTM's is {how} ({gain:+.2%} of the squared error of yesterday's price saved; "
-        f"Diebold-Mariano {statistic:+.2f}, p = {chance:.3f}; against the average drift {against_drift:+.2f}, "
-        f"p = {drift_chance:.3f})."
+        f"Diebold-Mariano {statistic:+.2f}, p {_chance(chance)}; against the average drift {against_drift:+.2f}, "
+        f"p {_chance(drift_chance)})."
     ]
     right, days = count_directions(network, actual)
     always = "up" if np.median(drift) > 0 else "down"
@@ -100,11 +100,11 @@ def judge(forecasts: Forecasts) -> tuple[list[str], bool]:
     coin = chance_of_coin(right, days)
     lines.append(
         f"Direction: right on {right} of {days} days ({right / max(days, 1):.1%}; a coin does as well with "
-        f"p = {coin:.3f}); the average drift (nearly always {always}) is right on "
+        f"p {_chance(coin)}); the average drift (nearly always {always}) is right on "
         f"{always_right / max(always_days, 1):.1%}. "
         f"Where the two differ ({differ} days) the LSTM is right on {won}: "
         + ("more than luck would give." if ahead else "no more than luck would give.")
-        + f" (p = {luck:.3f})"
+        + f" (p {_chance(luck)})"
     )
     beyond_drift = drift_chance < LEVEL and against_drift < 0
     if smaller and not beyond_drift:
@@ -148,7 +148,7 @@ def judge_intervals(forecasts: Forecasts, first: dict[str, float] | None = None,
         said.append(
             f"the {coverage:.0%} ones held {inside[walk.NETWORK]:.1%} of the days, and their score is "
             f"{abs(saved):.1%} {'better' if saved > 0 else 'worse'} than the 22-day volatility's, {how} "
-            f"({statistic:+.2f}, p = {chance:.3f})"
+            f"({statistic:+.2f}, p {_chance(chance)})"
         )
     return f"Intervals: {'; '.join(said)}."
 
@@ -180,6 +180,10 @@ def _explained(mean: np.ndarray, actual: np.ndarray) -> float:
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
     return root_mean_square(np.log(a / b))
+
+
+def _chance(value: float) -> str:
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _worst(inside: np.ndarray) -> float:
