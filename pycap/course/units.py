@@ -88,8 +88,8 @@ UNITS = (
         "3",
         "Sequences",
         "Carry a state through time, and see why plain recurrence forgets.",
-        "",
-        "",
+        "20 s",
+        "1.5 min",
     ),
     Unit(
         "week4",
@@ -113,8 +113,8 @@ UNITS = (
         "6-7",
         "Predicting stocks with an LSTM",
         "Forecast prices without fooling oneself.",
-        "",
-        "",
+        "20 s",
+        "2.5 min",
     ),
     Unit(
         "checkpoint4",
