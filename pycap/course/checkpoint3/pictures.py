@@ -136,5 +136,7 @@ def draw_walk(lab, forecasts: Forecasts, name: str) -> None:
             )
         right.axhline(0.8, color="black", lw=0.8)
         right.set_title("Coverage of the 80% interval, last 100 days")
-        right.legend(loc="lower right")
+        right.set_ylim(0.3, 1.12)
+        right.set_yticks([0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+        right.legend(loc="upper center", ncols=3)
         mark_dates(left, right)
