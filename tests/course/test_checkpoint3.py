@@ -99,6 +99,13 @@ def test_a_short_file_is_refused_by_name(tmp_path: Path) -> None:
         read_series(tmp_path / "short.csv")
 
 
+def test_a_walk_needs_a_longer_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Lab, "data", lambda self, name: self.given)
+    path = write_prices(tmp_path / "x.csv", np.random.default_rng(0).normal(0, 0.01, 200))
+    with pytest.raises(ValueError, match=r"x\.csv: 139 days can be forecast, .* at least 300"):
+        experiment.run(make_lab(tmp_path / "out", path))
+
+
 def test_folds_train_on_the_past_and_scale_by_it(tmp_path: Path, noise: np.ndarray) -> None:
     windows = cut_windows(read_series(write_prices(tmp_path / "x.csv", noise)))
     windows = windows.take(np.isfinite(windows.targets))

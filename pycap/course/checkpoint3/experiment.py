@@ -15,6 +15,8 @@ from pycap.course.readers.prices import Prices
 
 BLOCK = 250  # trading days between two refits: a year
 FOLDS = 11  # blocks; the first only calibrates the intervals
+SHORTEST = 300  # days that can be forecast, for a walk
+FEWEST = 20  # days that a score needs
 
 
 def run(lab) -> None:
@@ -27,6 +29,12 @@ def run(lab) -> None:
         )
     windows = cut_windows(series)
     windows = windows.take(np.isfinite(windows.targets))
+    days = len(np.unique(windows.dates))
+    if days < SHORTEST:
+        raise ValueError(
+            f"{lab.data('stocks')}: {days} days can be forecast, walking forward needs at least {SHORTEST}; "
+            "give a longer file"
+        )
     seeds, epochs = ([lab.seed], 5) if lab.quick else ([lab.seed, lab.seed + 1, lab.seed + 2], 12)
 
     def train(past: Windows, scaler: Scaler):
@@ -36,20 +44,21 @@ def run(lab) -> None:
     folds = walk.plan_folds(windows.dates, 4 if lab.quick else FOLDS, BLOCK)
     everything = walk.walk(windows, lab.progress(folds, "refit"), train)
     scored = everything.windows.dates >= folds[min(1, len(folds) - 1)][0]
-    better = 0
+    better, shown = 0, []
     for ticker, prices in enumerate(series):
         mine = everything.windows.tickers == ticker
-        if not (mine & scored).any():
-            lab.say(f"{prices.name}: no days in the test blocks")
+        if mine.sum() < walk.MIN_SCORES + FEWEST or (mine & scored).sum() < FEWEST:
+            lab.say(f"{prices.name}: too few days in the test blocks ({(mine & scored).sum()}), not scored")
             continue
+        shown.append(ticker)
         better += _tell(lab, prices, everything.take(mine & scored), everything.take(mine))
     if len(series) > 1:
-        lab.say(f"\nThe LSTM beats yesterday's price in {better} of {len(series)} tickers.")
-    ticker = int(everything.windows.tickers[-1]) if len(series) > 1 else 0
-    shown = everything.take(everything.windows.tickers == ticker)
-    pictures.draw_prediction(lab, shown, series[ticker].name)
-    pictures.draw_illusion(lab, shown, series[ticker].name)
-    pictures.draw_walk(lab, shown, series[ticker].name)
+        lab.say(f"\nThe LSTM beats yesterday's price in {better} of {len(shown)} tickers.")
+    if shown:
+        first = everything.take(everything.windows.tickers == shown[0])
+        pictures.draw_prediction(lab, first, series[shown[0]].name)
+        pictures.draw_illusion(lab, first, series[shown[0]].name)
+        pictures.draw_walk(lab, first, series[shown[0]].name)
     _keep(lab, series, windows, everything, seeds, epochs)
 
 
@@ -92,6 +101,10 @@ def evaluate(lab, path: str | Path) -> None:
     for ticker, prices in enumerate(series):
         mine = forecasts.take(windows.tickers == ticker)
         later = mine.windows.dates > until
+        if len(later) < FEWEST:
+            raise ValueError(
+                f"{prices.name}: {len(later)} days can be forecast, a score needs at least {FEWEST}; give a longer file"
+            )
         if not later.all():
             note = (
                 "trained on this name: not a test"
@@ -102,7 +115,7 @@ def evaluate(lab, path: str | Path) -> None:
                 f"\n{prices.name}: {(~later).sum()} of {len(later)} days are no later than that ({note})."
             )
             _tell(lab, prices, mine, mine, settings["widths"], "all days")
-        if later.sum() >= 20:
+        if later.sum() >= FEWEST:
             rows = mine.take(later)
             _tell(lab, prices, rows, rows, settings["widths"], f"days after {until}")
 
