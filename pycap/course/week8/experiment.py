@@ -136,8 +136,8 @@ def _draw(lab: Lab, dataset: CaptionDataset) -> None:
         caption = captioner(image)
         picture = draw_attention(image, caption)
         picture.thumbnail((860, 860))
-        target = lab.folder / f"attention_{number + 1}.png"
-        picture.quantize(80).save(target, optimize=True)
+        target = lab.folder / f"attention_{number + 1}.jpg"
+        picture.save(target, quality=82, optimize=True)
         lab.say(f"{examples[place].image.name}: {caption.text}\npicture: {target}")
 
 
