@@ -7,6 +7,7 @@ number by number; the tests do.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 
 
-def fit_perceptron(inputs: Array, targets: NDArray[np.integer], epochs: int) -> tuple[Array, float, list[int]]:
+def fit_perceptron(
+    inputs: Array, targets: NDArray[np.integer], epochs: int
+) -> tuple[Array, float, list[int]]:
     """Learn a separating line by correcting one mistake at a time (Rosenblatt 1958).
 
     Args:
@@ -29,7 +32,9 @@ def fit_perceptron(inputs: Array, targets: NDArray[np.integer], epochs: int) -> 
     for _ in range(epochs):
         wrong = 0
         for point, target in zip(inputs, targets, strict=True):
-            if target * (weights @ point + bias) <= 0:  # on the line counts as wrong, or zero weights never move
+            if (
+                target * (weights @ point + bias) <= 0
+            ):  # on the line counts as wrong, or zero weights never move
                 weights, bias, wrong = weights + target * point, bias + float(target), wrong + 1
         mistakes.append(wrong)
         if not wrong:
@@ -124,7 +129,7 @@ class Network:
         self.function, self.slope = ACTIVATIONS[activation]
         self.weights = [
             (rng.standard_normal((outputs, inputs)) * gain / np.sqrt(inputs)).astype(dtype)
-            for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
+            for inputs, outputs in pairwise(sizes)
         ]
         self.biases = [np.zeros(outputs, dtype) for outputs in sizes[1:]]
 

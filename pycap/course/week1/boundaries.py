@@ -42,7 +42,9 @@ def compare_borders(lab) -> None:
         },
     }
     rows = [{"model": name} for name in models]
-    alt = "Four sets of points by column, four models by row, the plane coloured by the class each model gives"
+    alt = (
+        "Four sets of points by column, four models by row, the plane coloured by the class each model gives"
+    )
     with lab.picture("boundaries", alt, rows=len(models), columns=len(TOYS), size=(8.2, 8.6)) as (_, axes):
         for column, (toy, draw) in enumerate(TOYS.items()):
             points, labels = draw(POINTS, np.random.default_rng(lab.seed))

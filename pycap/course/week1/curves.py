@@ -51,14 +51,17 @@ def draw_rates(lab, parts: tuple[Part, Part, Part]) -> None:
         }
         for name, (axis, (_, history)) in runs.items():
             axis.semilogy(range(1, epochs + 1), history.held_out_loss, label=name)
+        axes[1].set_ylim(0.03, 1e4)  # room for the legend
         for axis, title in zip(axes, ("Learning rate", "First weights"), strict=True):
             axis.axhline(np.log(10), color="gray", linestyle=":", linewidth=1, label="guessing: ln 10")
             axis.set(xlabel="epoch", ylabel="loss on held-out digits", title=title)
-            axis.legend()
+            axis.legend(loc="upper right" if axis is axes[1] else "center right")
     for name, (_, (network, history)) in runs.items():
         rows.append(_digits_row(name, network, history, test))
     rows.append(_digits_row("no hidden layer (linear)", *fit(0.3, 1.0, (64, 10)), test))
-    lab.table(f"Digits: 64 hidden units, {epochs} epochs; learning rates, then first weights, then linear", rows)
+    lab.table(
+        f"Digits: 64 hidden units, {epochs} epochs; learning rates, then first weights, then linear", rows
+    )
 
 
 def _digits_row(name: str, network: Network, history: History, test: Part) -> dict[str, str]:
@@ -71,7 +74,9 @@ def _digits_row(name: str, network: Network, history: History, test: Part) -> di
     }
 
 
-def draw_clothes(lab, images: NDArray[np.uint8], labels: NDArray, test: tuple[NDArray[np.uint8], NDArray]) -> None:
+def draw_clothes(
+    lab, images: NDArray[np.uint8], labels: NDArray, test: tuple[NDArray[np.uint8], NDArray]
+) -> None:
     """Train a line and a network on Fashion-MNIST, draw their loss curves and print the accuracies.
 
     Args:
@@ -93,8 +98,7 @@ def draw_clothes(lab, images: NDArray[np.uint8], labels: NDArray, test: tuple[ND
             start = perf_counter()
             network = Network(sizes, rng=rng, dtype=np.float32)
             epoch = train(network, learn, held_out, epochs=epochs, learning_rate=rate, rng=rng, batch=64)
-            for history in lab.progress(epoch, name, total=epochs):
-                pass
+            *_, history = lab.progress(epoch, name, total=epochs)
             seconds = perf_counter() - start
             x = range(1, epochs + 1)
             axes[0].plot(x, history.loss, color=colour, label=f"{name}, training")

@@ -9,7 +9,6 @@ from pycap.course.scratch.dense import (
     ACTIVATIONS,
     Network,
     numerical_gradient,
-
     softmax_cross_entropy,
 )
 
@@ -96,7 +95,9 @@ def measure_depth(
     activation: str, images: NDArray, labels: NDArray[np.int64], seed: int, depth: int = 12
 ) -> list[float]:
     """Return the size (root mean square) of the weights' gradient in each layer of a deep network of 64 units."""
-    network = Network((64,) * depth + (10,), activation, rng=np.random.default_rng(seed), gain=GAINS[activation])
+    network = Network(
+        (64,) * depth + (10,), activation, rng=np.random.default_rng(seed), gain=GAINS[activation]
+    )
     _, grad_scores = softmax_cross_entropy(network.forward(images), labels)
     return [float(np.sqrt((gradient**2).mean())) for gradient in network.backward(grad_scores)[:depth]]
 
@@ -117,12 +118,16 @@ def draw_gradients(lab, images: NDArray, labels: NDArray[np.int64]) -> None:
         steps, errors = measure_steps(lab.seed)
         for name, values in errors.items():
             axes[0].loglog(steps, values, label=name)
-        axes[0].set(xlabel="step of the nudge", ylabel="relative error", title="Nudging: neither too far nor too near")
+        axes[0].set(
+            xlabel="step of the nudge", ylabel="relative error", title="Nudging: neither too far nor too near"
+        )
         axes[0].legend()
         for name in GAINS:
             sizes = measure_depth(name, images, labels, lab.seed)
             axes[1].semilogy(range(1, len(sizes) + 1), sizes, marker="o", markersize=3, label=name)
-        axes[1].set(xlabel="layer, from the input", ylabel="size of the gradient", title="What reaches the first layer")
+        axes[1].set(
+            xlabel="layer, from the input",
+            ylabel="size of the gradient",
+            title="What reaches the first layer",
+        )
         axes[1].legend()
-
-
