@@ -23,8 +23,10 @@ def draw_curves(lab, histories: dict[str, list[tuple[float, float, float]]]) -> 
             axes[1].plot(epochs, accuracy, color=colour, label=name)
         axes[0].set(xlabel="epoch", ylabel="loss", title="Loss (training: with dropout, mirrored)")
         axes[1].set(xlabel="epoch", ylabel="held-out accuracy", title="Accuracy on held-out clothes")
+        axes[0].legend()
+        axes[1].legend(loc="lower right")
         for axis in axes:
-            axis.legend()
+            axis.xaxis.get_major_locator().set_params(integer=True)
 
 
 def draw_confusions(lab, table: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -65,7 +67,7 @@ def draw_mistakes(
     wrong = np.flatnonzero(answers != labels)
     surest = wrong[np.argsort(-probabilities[wrong, answers[wrong]])]
     alt = "Fourteen pictures that the network is surest of and wrong about"
-    with lab.picture("mistakes", alt, rows=2, columns=7, size=(8.2, 3.3)) as (_, axes):
+    with lab.picture("mistakes", alt, rows=2, columns=7, size=(8.2, 3.9)) as (_, axes):
         for axis in axes.flat:
             axis.axis("off")
         for axis, row in zip(axes.flat, surest, strict=False):
