@@ -45,7 +45,7 @@ def compare_borders(lab) -> None:
     alt = (
         "Four sets of points by column, four models by row, the plane coloured by the class each model gives"
     )
-    with lab.picture("boundaries", alt, rows=len(models), columns=len(TOYS), size=(8.2, 8.6)) as (_, axes):
+    with lab.picture("boundaries", alt, rows=len(models), columns=len(TOYS), size=(7.4, 7.8)) as (_, axes):
         for column, (toy, draw) in enumerate(TOYS.items()):
             points, labels = draw(POINTS, np.random.default_rng(lab.seed))
             fresh, truth = draw(FRESH, np.random.default_rng(lab.seed + 1))
@@ -66,8 +66,9 @@ def _draw_plane(axis, decide: Decision, points: NDArray, labels: NDArray[np.int6
     line = np.linspace(-SIDE, SIDE, 121)
     grid = np.stack(np.meshgrid(line, line), axis=-1)  # (rows, columns, 2)
     heat = decide(grid.reshape(-1, 2)).reshape(grid.shape[:2])
+    shade = heat.round(1)  # few tones make a small file
     axis.imshow(
-        heat, origin="lower", extent=(-SIDE, SIDE, -SIDE, SIDE), cmap="coolwarm", vmin=-0.25, vmax=1.25
+        shade, origin="lower", extent=(-SIDE, SIDE, -SIDE, SIDE), cmap="coolwarm", vmin=-0.25, vmax=1.25
     )
     if heat.min() < 0.5 < heat.max():
         axis.contour(line, line, heat, levels=[0.5], colors="black", linewidths=1.2)

@@ -117,8 +117,8 @@ def draw_clothes(
                     "seconds": f"{seconds:.1f}",
                 }
             )
-        axes[0].set(xlabel="epoch", ylabel="loss", title="Loss")
+        axes[0].set(xlabel="epoch", ylabel="loss", title="Loss", ylim=(0.1, 0.8))  # room for the legend
         axes[1].set(xlabel="epoch", ylabel="held-out accuracy", title="Accuracy on held-out clothes")
-        for axis in axes:
-            axis.legend()
+        axes[0].legend(loc="upper right")
+        axes[1].legend()
     lab.table(f"Fashion-MNIST in NumPy, {len(learn[1])} pictures to learn from", rows)
