@@ -72,7 +72,9 @@ def draw_mistakes(
             axis.axis("off")
         for axis, row in zip(axes.flat, surest, strict=False):
             axis.imshow(images[row], cmap="gray", vmin=0, vmax=255)
-            sure = int(1000 * probabilities[row, answers[row]]) / 10  # cut, not rounded: 100 % is never true
+            sure = (
+                min(999, int(1000 * probabilities[row, answers[row]])) / 10
+            )  # cut, not rounded: 100 % is never true
             axis.set_title(f"{classes[answers[row]]}\n{sure:.1f} %", fontsize=8, color="#9c1127")
             axis.text(
                 0.5, -0.1, classes[labels[row]], ha="center", va="top", fontsize=8, transform=axis.transAxes
