@@ -75,9 +75,7 @@ class Lexicon:
         counts: Counter[str] = Counter()
         for words in sentences:
             counts.update({piece for word in words for piece in word_pieces(word)} | set(pairs(words)))
-        return cls(
-            sorted(f for f, count in counts.items() if count > 1 or f.startswith(("word ", "stem ")))
-        )
+        return cls(sorted(f for f, count in counts.items() if count > 1 or f.startswith(("word ", "stem "))))
 
     def __len__(self) -> int:
         return len(self.features) + 2
