@@ -15,8 +15,8 @@ def split_sentences(sentences, labels, held_out, seed):
     Args:
         sentences: strings.
         labels: 1 or 0 for each.
-        held_out: share to hold out, between 0 and 1. Hold out `held_out` of each label's *different* sentences, rounded;
-            the number of held-out sentences may differ from this by as many as there are repetitions.
+        held_out: share to hold out, between 0 and 1. Hold out this share of each label's *different* sentences,
+            rounded; all repetitions of a held-out sentence are held out with it.
         seed: the same seed gives the same split, another seed another one.
 
     Returns:

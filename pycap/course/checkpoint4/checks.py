@@ -39,12 +39,19 @@ def check_split_sentences(split_sentences):
         again = split_sentences(list(sentences), labels, share, seed)
         expect_equal([sorted(np.asarray(p).tolist()) for p in again], [sorted(train), sorted(held)],
                      f"{given}, called twice", "take every random number from the seed")  # fmt: skip
-    one, two = (sorted(np.asarray(split_sentences(list(sentences), labels, 0.2, s)[1]).tolist()) for s in (0, 1))
+    one, two = (
+        sorted(np.asarray(split_sentences(list(sentences), labels, 0.2, s)[1]).tolist()) for s in (0, 1)
+    )
     if one == two:
         raise Wrong("another split", "the same one", "seeds 0 and 1", "the seed must decide")
     first = sorted(names.index(name) for name in {names[i] for i in one})
     if first[-1] < 120 or first[0] > 240:
-        raise Wrong("sentences from everywhere", f"indices {first[0]} to {first[-1]}", "held out, seed 0", "shuffle first")
+        raise Wrong(
+            "sentences from everywhere",
+            f"indices {first[0]} to {first[-1]}",
+            "held out, seed 0",
+            "shuffle first",
+        )
 
 
 def check_tfidf(tfidf):
@@ -62,7 +69,9 @@ def check_tfidf(tfidf):
             try:
                 got = tfidf(*copies)
             except RuntimeWarning as warning:
-                raise Wrong("no division by zero", str(warning), given, "a row without known words stays zero") from None
+                raise Wrong(
+                    "no division by zero", str(warning), given, "a row without known words stays zero"
+                ) from None
         if not isinstance(got, (tuple, list)) or len(got) != 2:
             raise Wrong("two arrays", got, given)
         columns = sorted({word for row in one for word in row})
@@ -84,7 +93,7 @@ def check_reverse_padded(reverse_padded):
     cases = (
         ([[5, 6, 7, 0]], [3], [[7, 6, 5, 0]], "only the real part: padding stays at the end"),
         ([[5, 6, 7, 8]], [4], [[8, 7, 6, 5]], ""),
-        ([[5, 0, 0], [6, 7, 0], [8, 9, 4]], [1, 2, 3], [[5, 0, 0], [7, 6, 0], [4, 9, 8]], "each row has its own length"),
+        ([[5, 0, 0], [6, 7, 0], [8, 9, 4]], [1, 2, 3], [[5, 0, 0], [7, 6, 0], [4, 9, 8]], "each row by itself"),
         ([[5, 0, 7, 0, 0]], [3], [[7, 0, 5, 0, 0]], "the lengths decide, not zeros: a 0 may be a real id"),
         ([[5, 6, 9, 9]], [2], [[6, 5, 9, 9]], "what lies behind the length is untouched, whatever it is"),
         ([[3, 4]], [0], [[3, 4]], "a row of length 0: row[:-1 - 0] tricks go wrong here"),
@@ -98,7 +107,16 @@ def check_reverse_padded(reverse_padded):
     random = np.random.default_rng(2)
     ids, lengths = random.integers(1, 99, (7, 9)), random.integers(0, 10, 7)
     expected = [row[:n][::-1] + row[n:] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
-    expect_equal(np.asarray(reverse_padded(ids, lengths)).tolist(), expected, f"random ids, lengths {lengths.tolist()}")
+    expect_equal(
+        np.asarray(reverse_padded(ids, lengths)).tolist(), expected, f"random ids, lengths {lengths.tolist()}"
+    )
+
+
+def _quietly(call, *arguments):
+    """Call without warnings: infinities on the way to a right answer are allowed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call(*arguments)
 
 
 def check_attend(attend):
@@ -112,13 +130,10 @@ def check_attend(attend):
             padded[~real] = behind
             # large scores in the padding: a mask that comes after the softmax lets them in
             spoilt = np.where(real, scores, np.abs(scores).max() + 5)
-            given = (
-                f"scores up to {size:g} of shape {scores.shape}, lengths {lengths.tolist()}, {behind} in states behind the ends"
-            )
+            given = f"scores up to {size:g} of shape {scores.shape}, lengths {lengths.tolist()}, "
+                f"{behind} in states behind the ends"
             with expect_unchanged(given, scores=spoilt, states=padded, lengths=lengths):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    got = attend(spoilt, padded, lengths)
+                got = _quietly(attend, spoilt, padded, lengths)
             if not isinstance(got, (tuple, list)) or len(got) != 2:
                 raise Wrong("context and weights", got, given)
             weights, context = np.zeros((batch, time)), np.zeros((batch, width))
@@ -130,7 +145,11 @@ def check_attend(attend):
             if size > 100:
                 hint = "exp(1000) is infinite: subtract each row's largest real score first"
             expect_close(got[1], weights, f"weights for {given}", hint, 1e-6)
-            hint = "0 times nan is nan: leave padding out of the sum" if np.isnan(behind) else "sum of weight times state"
+            hint = (
+                "0 times nan is nan: leave padding out of the sum"
+                if np.isnan(behind)
+                else "sum of weight times state"
+            )
             expect_close(got[0], context, f"context for {given}", hint, 1e-6)
 
 
@@ -144,14 +163,22 @@ def check_word_effects(word_effects):
             total += values.get(word, 0.125) * (-1 if "not" in words[:i] else 1)
         return total / (1 + 0.1 * len(words))
 
-    for words in (["a", "fine", "film"], ["not", "a", "fine", "film"], ["good", "good", "dull"], ["dull"], []):
+    for words in (
+        ["a", "fine", "film"],
+        ["not", "a", "fine", "film"],
+        ["good", "good", "dull"],
+        ["dull"],
+        [],
+    ):
         given = f"words {words}"
         handed = list(words)
         got = word_effects(classify, handed)
         expected = [classify(words) - classify(words[:i] + words[i + 1 :]) for i in range(len(words))]
         if handed != words:
-            raise Wrong(words, handed, given, "give the classifier a new list: the sentence belongs to the caller")
-        hint = "whole minus rest; leave out one *place* (a word may occur twice), and really leave it out, no <unk> instead"
+            raise Wrong(
+                words, handed, given, "give the classifier a new list: the sentence belongs to the caller"
+            )
+        hint = "whole minus rest; leave out one *place* (a word may occur twice), with no <unk> instead"
         expect_close(np.asarray(got, float), np.array(expected), given, hint, 1e-9)
 
 
@@ -162,7 +189,9 @@ def check_compare(compare):
         n = one + two
         tail = sum(math.comb(n, i) for i in range(min(one, two) + 1))
         p = min(Fraction(1), 2 * Fraction(tail, 2**n))
-        right = [sum(y == z for y, z in zip(labels, said, strict=True)) / len(labels) for said in (first, second)]
+        right = [
+            sum(y == z for y, z in zip(labels, said, strict=True)) / len(labels) for said in (first, second)
+        ]
         return *right, float(p)
 
     random = np.random.default_rng(4)
@@ -176,7 +205,10 @@ def check_compare(compare):
     ]
     for size, better in ((60, 0.8), (872, 0.83), (9000, 0.55)):
         labels = random.integers(0, 2, size)
-        said = [np.where(random.random(size) < share, labels, 1 - labels) for share in (0.5 if size > 5000 else 0.78, better)]
+        said = [
+            np.where(random.random(size) < share, labels, 1 - labels)
+            for share in (0.5 if size > 5000 else 0.78, better)
+        ]
         cases.append((f"{size} sentences", labels.tolist(), said[0].tolist(), said[1].tolist()))
     for what, labels, first, second in cases:
         given = f"{what}: labels {labels[:8]}, first {first[:8]}, second {second[:8]}"

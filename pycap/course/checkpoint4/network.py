@@ -73,9 +73,12 @@ class Classifier(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """Return a vector for every word, `(batch, time, embed_dim)`: its pieces' sum, and its pair's."""
+        pieces, pair = torch.from_numpy(batch.pieces), torch.from_numpy(batch.pair)
+        rows = self.embedding(torch.cat([pieces.flatten(), pair.flatten()]))  # one look into the large table
+        of_pieces, of_pairs = rows.split([pieces.numel(), pair.numel()])
         share = torch.from_numpy(batch.share)[:, None]  # (words, 1, pieces)
-        words = (share @ self.embedding(torch.from_numpy(batch.pieces)))[:, 0]  # (words, embed_dim)
-        return words[torch.from_numpy(batch.place)] + self.embedding(torch.from_numpy(batch.pair))
+        words = (share @ of_pieces.view(*pieces.shape, -1))[:, 0]  # (words, embed_dim)
+        return words[torch.from_numpy(batch.place)] + of_pairs.view(*pair.shape, -1)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return logits `(batch,)` and, with attention, the weight of every word, `(batch, time)`."""

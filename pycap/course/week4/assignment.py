@@ -33,8 +33,8 @@ def build_vocabulary(sentences, min_count):
         min_count: a word gets a number when it occurs at least this many times in all sentences together.
 
     Returns:
-        A dict from word to id. The first word has id 4 (0 to 3 are PAD, START, END and UNKNOWN and are not in the dict);
-        the most frequent word comes first, words of equal count in alphabetical order.
+        A dict from word to id. The first word has id 4; PAD, START, END and UNKNOWN are not in the dict. The most
+        frequent word comes first, words of equal count in alphabetical order.
         build_vocabulary([["b", "a"], ["a", "c", "c"]], 2) gives {"a": 4, "c": 5}.
     """
     raise NotImplementedError("build_vocabulary: your turn")

@@ -18,7 +18,7 @@ def check_clean(clean):
     cases = (
         ("A <br />fine\n FILM, isn’t it?", "a fine film, isn't it?", ""),
         ("good<br>bad", "good bad", "a tag between two words separates them: replace it by a blank"),
-        ("<p>one</p> two <b>three</b>", "one two three", "from < to the *next* >: a greedy pattern eats the text between"),
+        ("<p>one</p> two <b>three</b>", "one two three", "a greedy pattern eats the text between tags"),
         ("“Wow” ‘ok’", "\"wow\" 'ok'", "four kinds of curly quotes"),
         ("  \t a \u00a0\n b  ", "a b", "white space is more than the blank: tabs, ends of lines, no-break spaces"),
         ("not bad !!! :-( 3.5/10", "not bad !!! :-( 3.5/10", "punctuation and digits stay"),
@@ -57,7 +57,9 @@ def check_build_vocabulary(build_vocabulary):
     for least in (1, 8, 12):
         order = sorted((-n, word) for word, n in counts.items() if n >= least)
         expected = {word: 4 + i for i, (_, word) in enumerate(order)}
-        expect_equal(build_vocabulary(text, least), expected, f"270 words, min_count {least}", "-count, then alphabet")
+        expect_equal(
+            build_vocabulary(text, least), expected, f"270 words, min_count {least}", "-count, then alphabet"
+        )
 
 
 def check_encode_batch(encode_batch):
@@ -78,11 +80,17 @@ def check_encode_batch(encode_batch):
         if not isinstance(got, (tuple, list)) or len(got) != 2:
             raise Wrong("ids and lengths", got, given)
         expect_equal(np.asarray(got[0]).tolist(), ids, f"ids of {given}", hint)
-        expect_equal(np.asarray(got[1]).tolist(), lengths, f"lengths of {given}", "words that are left, and END")
+        expect_equal(
+            np.asarray(got[1]).tolist(), lengths, f"lengths of {given}", "words that are left, and END"
+        )
         if np.asarray(got[0]).dtype.kind not in "iu":
-            raise Wrong("whole numbers", f"ids of type {np.asarray(got[0]).dtype}", given, "ids index a table")
+            raise Wrong(
+                "whole numbers", f"ids of type {np.asarray(got[0]).dtype}", given, "ids index a table"
+            )
         if known != letters:
-            raise Wrong(letters, known, given, "a new word must not enter the vocabulary: it was fixed in training")
+            raise Wrong(
+                letters, known, given, "a new word must not enter the vocabulary: it was fixed in training"
+            )
         if words != sentences:
             raise Wrong(sentences, words, given, "the sentences belong to the caller: leave them unchanged")
 
@@ -114,7 +122,9 @@ def check_skip_gram_pairs(skip_gram_pairs):
 def check_negative_samples(negative_samples):
     counts = np.array([0, 0, 0, 0, 1000, 300, 100, 16, 1, 0])
     neighbours = np.array([4, 5, 6, 4, 8, 4])
-    given = "counts [0, 0, 0, 0, 1000, 300, 100, 16, 1, 0], neighbours [4, 5, 6, 4, 8, 4], 4000 negatives each"
+    given = (
+        "counts [0, 0, 0, 0, 1000, 300, 100, 16, 1, 0], neighbours [4, 5, 6, 4, 8, 4], 4000 negatives each"
+    )
     with expect_unchanged(given, counts=counts, neighbours=neighbours):
         got = np.asarray(negative_samples(np.random.default_rng(1), counts, neighbours, 4000))
     if got.shape != (6, 4000):
@@ -122,7 +132,12 @@ def check_negative_samples(negative_samples):
     if got.dtype.kind not in "iu":
         raise Wrong("whole numbers", str(got.dtype), given)
     if got.min() < 0 or got.max() > 9 or (counts[got] == 0).any():
-        raise Wrong("only words that occur", np.unique(got), given, "a word that never occurs (padding!) is never drawn")
+        raise Wrong(
+            "only words that occur",
+            np.unique(got),
+            given,
+            "a word that never occurs (padding!) is never drawn",
+        )
     for row, true in zip(got, neighbours, strict=True):
         if (row == true).any():
             raise Wrong(f"no {true} in the row of neighbour {true}", f"{(row == true).sum()} of them", given,
@@ -141,11 +156,16 @@ def check_negative_samples(negative_samples):
     got = np.asarray(negative_samples(np.random.default_rng(2), pair, np.array([4] * 40), 3))
     expect_equal(got.tolist(), [[5] * 3] * 40, "only ids 4 and 5 occur and every neighbour is 4",
                  "one second draw is not enough: it may hit the neighbour again")  # fmt: skip
-    again = [np.asarray(negative_samples(np.random.default_rng(9), counts, neighbours, 50)).tolist() for _ in range(2)]
+    again = [
+        np.asarray(negative_samples(np.random.default_rng(9), counts, neighbours, 50)).tolist()
+        for _ in range(2)
+    ]
     expect_equal(again[0], again[1], "the same seed twice", "draw only from the generator that is given")
     other = np.asarray(negative_samples(np.random.default_rng(10), counts, neighbours, 50)).tolist()
     if other == again[0]:
-        raise Wrong("other draws from another seed", "the same", "seeds 9 and 10", "use the generator that is given")
+        raise Wrong(
+            "other draws from another seed", "the same", "seeds 9 and 10", "use the generator that is given"
+        )
 
 
 def _loss(centre, neighbour, centres, neighbours, negatives):
@@ -191,11 +211,13 @@ def check_skip_gram_step(skip_gram_step):
             got = skip_gram_step(centre, neighbour, *ids, 0.5)
         if not isinstance(got, (tuple, list)) or len(got) != 3:
             raise Wrong("loss, centre table, neighbour table", got, given)
-        expect_close(got[0], loss(), f"loss for {given}", "the mean over pairs of the sum of 1 + k terms", 1e-5)
+        expect_close(
+            got[0], loss(), f"loss for {given}", "the mean over pairs of the sum of 1 + k terms", 1e-5
+        )
         hint = (
             "repeated ids: their gradients add up, but table[ids] -= x keeps only the last one"
             if number > 1
-            else "slope of a score: sigmoid(score) - 1 for the true neighbour, sigmoid(score) for a negative; mean over pairs"
+            else "slope of a score: sigmoid - 1 for the true neighbour, sigmoid for a negative; mean over pairs"
         )
         expect_close(got[1], centre - 0.5 * slopes[0], f"centre table for {given}", hint, 1e-5)
         hint += "; both gradients are taken before either table moves"
@@ -208,7 +230,9 @@ def check_skip_gram_step(skip_gram_step):
         try:
             got = skip_gram_step(large, large.copy(), *ids, 0.1)
         except RuntimeWarning as warning:
-            raise Wrong("no overflow", str(warning), given, "exp(1600) overflows: np.logaddexp, or two cases") from None
+            raise Wrong(
+                "no overflow", str(warning), given, "exp(1600) overflows: np.logaddexp, or two cases"
+            ) from None
     expect_close(got[0], 1600.0, f"loss for {given}", "log(1 + exp(x)) is x for large x", 1e-6)
     if not all(np.isfinite(np.asarray(part)).all() for part in got[1:]):
         raise Wrong("finite tables", got[1], given, "exp overflows for large scores")

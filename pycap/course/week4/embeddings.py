@@ -49,7 +49,8 @@ def learn(
         bar: goes through epochs.
 
     Returns:
-        the vectors `(vocab_size, embed_dim)`, and the mean loss of each epoch.
+        the vectors `(vocab_size, embed_dim)`, without the part that all words share (Mu and Viswanath 2018), and
+        the mean loss of each epoch.
     """
     random = np.random.default_rng(seed)
     model = SkipGram(vocab_size, embed_dim, random)
@@ -76,7 +77,7 @@ def learn(
             model.step(gradients, rate * len(batch) * max(0.02, 1 - progress))
             total, done = total + loss * len(batch), done + len(batch)
         losses.append(total / done)
-    return model.centre, losses
+    return model.centre - model.centre.mean(0), losses
 
 
 def map_to_plane(vectors: np.ndarray, seed: int) -> np.ndarray:

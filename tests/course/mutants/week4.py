@@ -32,8 +32,16 @@ MUTANTS = [
     ("negative_samples", "counts**0.75", "np.ones(len(counts))"),
     ("negative_samples", "while wrong.any():", "if wrong.any():"),
     ("negative_samples", "while wrong.any():", "while False:"),
-    ("negative_samples", "drawn[wrong] = random.choice(len(counts), size=wrong.sum(), p=weights)", "drawn[wrong] = 4 + (drawn[wrong] - 3) % 5"),
-    ("negative_samples", "    weights = counts**0.75", "    random = np.random.default_rng(0)\n    weights = counts**0.75"),
+    (
+        "negative_samples",
+        "drawn[wrong] = random.choice(len(counts), size=wrong.sum(), p=weights)",
+        "drawn[wrong] = 4 + (drawn[wrong] - 3) % 5",
+    ),
+    (
+        "negative_samples",
+        "    weights = counts**0.75",
+        "    random = np.random.default_rng(0)\n    weights = counts**0.75",
+    ),
     ("skip_gram_step", "np.add.at(new_centre, centres, -rate * ", "new_centre[centres] += (-rate * "),
     ("skip_gram_step", "np.add.at(new_neighbour, rows, -rate * ", "new_neighbour[rows] += (-rate * "),
     ("skip_gram_step", "    slope = slope / len(centres)\n", ""),

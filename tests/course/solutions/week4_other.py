@@ -32,7 +32,8 @@ def encode_batch(sentences, vocabulary, max_words):
         for word in words:
             if len(row) == max_words:
                 break
-            row.append(vocabulary[word] if word in vocabulary else 3)
+            known = word in vocabulary
+            row.append(vocabulary[word]) if known else row.append(3)
         rows.append(torch.tensor([*row, 2]))
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), [len(row) for row in rows]
 
