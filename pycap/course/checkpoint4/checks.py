@@ -83,8 +83,8 @@ def check_tfidf(tfidf):
                     expected[i, j] = row.count(word) * (math.log((1 + len(one)) / (1 + have)) + 1)
                 size = math.sqrt(sum(value * value for value in expected[i]))
                 expected[i] = expected[i] / size if size else 0.0
-            expect_close(part, expected, f"{what} of {given}", "columns and idf from train alone; d counts sentences, not "
-                         "occurrences; rows have length 1", 1e-6)  # fmt: skip
+            hint = "columns and idf from train alone; d counts sentences, not occurrences; rows have length 1"
+            expect_close(part, expected, f"{what} of {given}", hint, 1e-6)
         if copies != (one, two):
             raise Wrong("arguments left as they were", "changed lists", given, "work on copies")
 
@@ -130,8 +130,8 @@ def check_attend(attend):
             padded[~real] = behind
             # large scores in the padding: a mask that comes after the softmax lets them in
             spoilt = np.where(real, scores, np.abs(scores).max() + 5)
-            given = f"scores up to {size:g} of shape {scores.shape}, lengths {lengths.tolist()}, "
-                f"{behind} in states behind the ends"
+            given = f"scores up to {size:g} of shape {scores.shape}, lengths {lengths.tolist()}"
+            given += f", {behind} in states behind the ends"
             with expect_unchanged(given, scores=spoilt, states=padded, lengths=lengths):
                 got = _quietly(attend, spoilt, padded, lengths)
             if not isinstance(got, (tuple, list)) or len(got) != 2:
@@ -216,8 +216,8 @@ def check_compare(compare):
         try:
             got = compare(*arrays)
         except OverflowError as error:
-            raise Wrong("a p-value", f"OverflowError: {error}", given, "2^n overflows for large n: whole numbers of Python do "
-                        "not, and logarithms do not") from None  # fmt: skip
+            hint = "2.0^n overflows for large n: Python's whole numbers do not, nor do logarithms"
+            raise Wrong("a p-value", f"OverflowError: {error}", given, hint) from None
         if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != 3:
             raise Wrong("three numbers", got, given)
         expected = exact(labels, first, second)
