@@ -211,3 +211,8 @@ def test_a_file_instead_of_a_folder_is_refused(tmp_path: Path):
     path.write_text("1 fine\n")
     with pytest.raises(ValueError, match="--data must be a folder"):
         corpus.read_corpus(path, 0)
+
+
+def test_a_folder_with_neither_corpus_is_refused(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"stsa\.binary\.train"):
+        experiment.run(Lab(find_unit("checkpoint4"), tmp_path / "out", quick=True, data=tmp_path))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from pycap.config import END, PAD
+from pycap.course.lab import Lab
 from pycap.course.scratch.embedding import (
     SkipGram,
     nearest,
@@ -14,7 +17,8 @@ from pycap.course.scratch.embedding import (
     noise_distribution,
     skip_gram_pairs,
 )
-from pycap.course.week4 import reversal
+from pycap.course.units import find_unit
+from pycap.course.week4 import experiment, reversal
 from pycap.course.week4.embeddings import count, encode, learn
 from pycap.text import Vocabulary
 
@@ -106,3 +110,8 @@ def test_phrases_are_different_and_of_all_lengths():
     phrases = reversal.cut_phrases(encoded, 200, np.random.default_rng(0))
     assert len({tuple(phrase) for phrase in phrases}) == 200
     assert {len(phrase) for phrase in phrases} == set(range(2, reversal.LONGEST + 1))
+
+
+def test_a_folder_with_neither_data_set_is_refused(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"stsa\.binary\.train"):
+        experiment.run(Lab(find_unit("week4"), tmp_path / "out", quick=True, data=tmp_path))

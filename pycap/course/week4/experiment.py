@@ -23,6 +23,7 @@ ASKED = {
     "captions": ("dog", "girl", "running", "red", "water"),
     "reviews": ("film", "funny", "actor", "bad", "heart"),
 }
+MARKS = ("stsa.binary.train", "Flickr8k.token.txt")  # by which the two data sets are known
 MAPPED = 130  # words on the map
 COLOURS = {
     "people": "man woman boy girl people child men women children boys girls lady person kids adults group crowd",
@@ -37,10 +38,8 @@ COLOURS = {
 def run(lab: Lab) -> None:
     """Split a sentence by three rules, count words, learn vectors of captions and reviews, train the reversal."""
     torch.set_num_threads(1)
-    reviews = list(
-        dict.fromkeys(read_sst(_find(lab, "sst2", "stsa.binary.train") / "stsa.binary.train").texts)
-    )
-    pictures = load_flickr8k(_find(lab, "flickr8k", "Flickr8k.token.txt")).split("train")
+    reviews = list(dict.fromkeys(read_sst(_find(lab, "sst2", MARKS[0]) / MARKS[0]).texts))
+    pictures = load_flickr8k(_find(lab, "flickr8k", MARKS[1])).split("train")
     captions = [caption for example in pictures for caption in example.captions]
     _show_tokens(lab)
     if lab.quick:
@@ -59,8 +58,12 @@ def run(lab: Lab) -> None:
 
 def _find(lab: Lab, name: str, file: str) -> Path:
     """Return a data set's folder; `--data` may name either of the two."""
-    if lab.given is None or (lab.given / file).exists():
-        return lab.data(name)
+    if (
+        lab.given is None
+        or (lab.given / file).exists()
+        or not any((lab.given / mark).exists() for mark in MARKS)
+    ):
+        return lab.data(name)  # where --data holds neither, this says so
     from pycap.catalog import find
 
     return find(name, None)
