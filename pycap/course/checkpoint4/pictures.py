@@ -29,7 +29,7 @@ def draw_curves(lab: Lab, curves: dict[str, np.ndarray], baseline: float) -> Non
 
 def draw_attention(lab: Lab, verdicts: list[Verdict]) -> None:
     """Draw sentences, each word on a ground as dark as its attention, red or blue by its effect."""
-    lines = 7.6
+    lines = 5.6
     with lab.picture(
         "attention",
         "Sentences with the attention and the effect of every word",
@@ -89,4 +89,4 @@ def draw_lengths(lab: Lab, lengths: np.ndarray, right: dict[str, np.ndarray]) ->
             ylim=(0.5, 1.0),
             title="Bars: two standard errors",
         )
-        axes.legend(loc="upper center", ncols=3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)

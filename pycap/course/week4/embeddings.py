@@ -11,7 +11,7 @@ from pycap.config import SPECIAL_TOKENS, UNKNOWN
 from pycap.course.scratch.embedding import SkipGram, negative_samples, noise_distribution, skip_gram_pairs
 from pycap.text import Vocabulary, tokenize
 
-BATCH, NEGATIVES, WINDOW = 512, 5, 4
+BATCH, NEGATIVES, WINDOW = 512, 5, 2
 FREQUENT = 1e-3  # words more frequent than this are left out now and then
 
 

@@ -111,7 +111,7 @@ def _show_embeddings(
     losses, rows, speeds = {}, [], []
     for name, sentences in encoded.items():
         vocabulary = vocabularies[name]
-        epochs = 3 if lab.quick else {"captions": 6, "reviews": 15}[name]
+        epochs = 4 if lab.quick else {"captions": 10, "reviews": 15}[name]
         started = time.monotonic()
         vectors, losses[name] = learn(
             sentences, len(vocabulary), 64, epochs, lab.seed, bar=lambda e, name=name: lab.progress(e, name)
