@@ -131,7 +131,7 @@ def _find_twins(lab: Lab) -> None:
             float(np.mean([head[i, j] for i, j in enumerate(partner) if j is not None])) for head in weights
         ]
         for axes, head in zip(panels, np.argsort(strength)[::-1][:2], strict=True):
-            axes.imshow(weights[head].numpy(), cmap="magma", vmin=0, vmax=1)
+            axes.imshow(weights[head].numpy(), cmap="magma", vmin=0)
             for row, column in enumerate(partner):
                 if column is not None:
                     axes.plot(
@@ -155,8 +155,8 @@ def draw_photo(lab: Lab) -> None:
         image = file.convert("RGB")
     caption = Captioner.load()(image)
     picture = draw_attention(image, caption)
-    picture.thumbnail((900, 900))
+    picture.thumbnail((800, 800))
     target = lab.folder / "photo_attention.png"
-    picture.quantize(96).save(target, optimize=True)
+    picture.quantize(72).save(target, optimize=True)
     lab.say(f"{path.name}: {caption.text}")
     lab.say(f"picture: {target}")
