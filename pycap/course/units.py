@@ -107,7 +107,14 @@ UNITS = (
         "",
         "",
     ),
-    Unit("week5", "5", "Attention", "Let a decoder look at what it needs, and see where it looked.", "", ""),
+    Unit(
+        "week5",
+        "5",
+        "Attention",
+        "Let a decoder look at what it needs, and see where it looked.",
+        "40 s",
+        "3.5 min",
+    ),
     Unit(
         "checkpoint3",
         "6-7",

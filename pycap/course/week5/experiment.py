@@ -60,7 +60,7 @@ def _compare(lab: Lab, translators: dict[str, Translator], days: np.ndarray) -> 
         rows.append({"dates in a line": f"{count}{never}", "tokens": round(float(length), 1), **shares})
     lab.table(f"share of unseen dates translated right, {each} lines a row", rows)
 
-    rows, centres = [], []
+    rows = []
     for low, high in BINS:
         row = {"input tokens": f"{low}-{high}"}
         for kind in KINDS:
@@ -75,14 +75,24 @@ def _compare(lab: Lab, translators: dict[str, Translator], days: np.ndarray) -> 
             }
         if row["lines"] >= 5:
             rows.append(row)
-            centres.append((low + high) / 2)
     lab.table("the same by length of the input, lines of one to three dates", rows)
+    draw_accuracy(lab, rows)
+
+
+def draw_accuracy(lab: Lab, rows: list[dict]) -> None:
+    """Draw the share of dates translated right against the length of the input, from the table's rows."""
+    centres = [sum(map(int, row["input tokens"].split("-"))) / 2 for row in rows]
     alt = "Share of dates translated right against the length of the input, with and without attention"
+    styles = {"none": "o-", "dot-product": "s-", "additive": "o--"}
+    sizes = {"dot-product": 9}  # larger, for it lies below the other
     with lab.picture("accuracy_by_length", alt, size=(6.2, 3.6)) as (_, axes):
         for kind in KINDS:
             label = "no attention: one vector" if kind == "none" else f"{kind} attention"
-            axes.plot(centres, [row[kind] for row in rows], "o-", color=COLOURS[kind], label=label)
-        axes.set(xlabel="tokens of the input", ylabel="dates translated right", ylim=(-0.03, 1.03))
+            shares = [row[kind] for row in rows]
+            axes.plot(
+                centres, shares, styles[kind], color=COLOURS[kind], label=label, markersize=sizes.get(kind, 5)
+            )
+        axes.set(xlabel="tokens of the input", ylabel="dates translated right", ylim=(-0.03, 1.05))
         axes.legend(loc="center right", bbox_to_anchor=(1, 0.62))
 
 
@@ -131,7 +141,7 @@ def _find_twins(lab: Lab) -> None:
             float(np.mean([head[i, j] for i, j in enumerate(partner) if j is not None])) for head in weights
         ]
         for axes, head in zip(panels, np.argsort(strength)[::-1][:2], strict=True):
-            axes.imshow(weights[head].numpy(), cmap="magma", vmin=0, vmax=1)
+            axes.imshow(weights[head].numpy(), cmap="magma", vmin=0)
             for row, column in enumerate(partner):
                 if column is not None:
                     axes.plot(
@@ -155,8 +165,8 @@ def draw_photo(lab: Lab) -> None:
         image = file.convert("RGB")
     caption = Captioner.load()(image)
     picture = draw_attention(image, caption)
-    picture.thumbnail((900, 900))
+    picture.thumbnail((800, 800))
     target = lab.folder / "photo_attention.png"
-    picture.quantize(96).save(target, optimize=True)
+    picture.quantize(72).save(target, optimize=True)
     lab.say(f"{path.name}: {caption.text}")
     lab.say(f"picture: {target}")
