@@ -150,7 +150,9 @@ def run_experiment(unit: Unit, args: argparse.Namespace) -> int:
     from pycap.course.progress import Progress, course_home
 
     experiment = unit.experiment()
-    lab = Lab(unit, args.out or course_home() / unit.name, quick=args.quick, seed=args.seed, data=args.data)
+    asked = args.predict is not None or args.evaluate is not None
+    folder = args.out or _choose_folder(course_home() / unit.name, args.quick, asked)
+    lab = Lab(unit, folder, quick=args.quick, seed=args.seed, data=args.data)
     for name, value in (("predict", args.predict), ("evaluate", args.evaluate)):
         if value is None:
             continue
@@ -163,6 +165,19 @@ def run_experiment(unit: Unit, args: argparse.Namespace) -> int:
     lab.finish()
     progress.note_run(unit, lab.quick)
     return 0
+
+
+def _choose_folder(home: Path, quick: bool, asked: bool) -> Path:
+    """Return where a run goes, so that a quick one never replaces a whole one's model, or which model is asked."""
+    if (
+        asked
+        and not quick
+        and not (home / "results.json").exists()
+        and (home / "quick" / "results.json").exists()
+    ):
+        print("the model of the quick run answers; without --quick a better one is trained", file=sys.stderr)
+        return home / "quick"
+    return home / "quick" if quick else home
 
 
 def start_assignment(unit: Unit, folder: Path) -> int:

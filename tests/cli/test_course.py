@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pycap.cli import main
+from pycap.cli import course, main
 from pycap.course.units import UNITS
 
 SOLUTIONS = Path(__file__).parent.parent / "course" / "solutions"
@@ -61,7 +61,7 @@ def test_beginning_again_never_overwrites(tmp_path: Path, capsys: pytest.Capture
     mine.write_text("mine")
     assert main(["course", "start", "week1", str(tmp_path)]) == 1
     assert mine.read_text() == "mine"
-    assert "left as it was" in capsys.readouterr().err
+    assert "left as it is" in capsys.readouterr().err
 
 
 def test_results_can_be_read_by_a_program(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -97,3 +97,16 @@ def test_a_unit_without_a_model_cannot_be_asked(capsys: pytest.CaptureFixture):
         main(["course", "run", "week1", "--predict", "x"])
     assert caught.value.code == 2
     assert "leaves no model" in capsys.readouterr().err
+
+
+def test_a_quick_run_never_replaces_a_whole_ones_model(home: Path, capsys: pytest.CaptureFixture):
+    unit = home / "checkpoint4"
+    assert course._choose_folder(unit, quick=True, asked=False) == unit / "quick"
+    assert course._choose_folder(unit, quick=False, asked=False) == unit
+    assert course._choose_folder(unit, quick=False, asked=True) == unit
+    (unit / "quick").mkdir(parents=True)
+    (unit / "quick" / "results.json").write_text("{}")
+    assert course._choose_folder(unit, quick=False, asked=True) == unit / "quick"
+    assert "quick run answers" in capsys.readouterr().err
+    (unit / "results.json").write_text("{}")
+    assert course._choose_folder(unit, quick=False, asked=True) == unit
