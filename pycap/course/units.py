@@ -96,8 +96,8 @@ UNITS = (
         "4",
         "Language",
         "Turn sentences into numbers that know what words mean, and numbers into sentences.",
-        "",
-        "",
+        "30 s",
+        "90 s",
     ),
     Unit(
         "checkpoint2",
@@ -128,8 +128,8 @@ UNITS = (
         "6-7",
         "Sentiment with an LSTM",
         "Tell praise from blame, and show which words decided.",
-        "",
-        "",
+        "45 s",
+        "7 min",
     ),
     Unit(
         "week8",

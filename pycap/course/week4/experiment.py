@@ -203,10 +203,10 @@ def _show_reversal(lab: Lab, captions: list[str]) -> None:
     known = [
         ids for ids in (vocabulary.encode(tokenize(caption))[:-1] for caption in captions) if 3 not in ids
     ]
-    phrases = reversal.cut_phrases(known, 4000 if lab.quick else 24000, random)
+    phrases = reversal.cut_phrases(known, 8000 if lab.quick else 16000, random)
     held_out, phrases = phrases[: len(phrases) // 12], phrases[len(phrases) // 12 :]
     network = reversal.fit(
-        phrases, len(vocabulary), 4 if lab.quick else 12, lab.seed, bar=lambda e: lab.progress(e, "reversal")
+        phrases, len(vocabulary), 8 if lab.quick else 10, lab.seed, bar=lambda e: lab.progress(e, "reversal")
     )
     right, said = reversal.score(network, held_out)
     lengths = np.array([len(phrase) for phrase in held_out])
@@ -236,5 +236,5 @@ def _show_reversal(lab: Lab, captions: list[str]) -> None:
         axes.bar(list(at), [row["exact"] for row in rows], color="#2b7bba", width=0.7)
         axes.set(
             xlabel="words in the phrase", ylabel="share without a mistake", ylim=(0, 1.05), xticks=list(at),
-            title="One state of 128 numbers has to hold the phrase",
+            title="64 numbers and a cell have to hold the phrase",
         )  # fmt: skip

@@ -14,11 +14,11 @@ from pycap.nn.dense import Dense
 from pycap.nn.embedding import Embedding
 from pycap.nn.recurrent import LSTM
 
-LONGEST, BATCH, RATE = 10, 128, 3e-3
+LONGEST, BATCH, RATE = 14, 128, 3e-3
 
 
 def cut_phrases(encoded: list[list[int]], number: int, random: np.random.Generator) -> list[list[int]]:
-    """Cut different phrases of 2 to 10 words from captions, all lengths alike."""
+    """Cut different phrases of 2 to 14 words from captions, all lengths alike."""
     phrases: dict[tuple[int, ...], None] = {}
     for _ in range(50 * number):
         if len(phrases) == number:
@@ -48,7 +48,7 @@ class Translator(nn.Module):
         embed_dim, hidden_dim: widths.
     """
 
-    def __init__(self, vocab_size: int, embed_dim: int = 64, hidden_dim: int = 128):
+    def __init__(self, vocab_size: int, embed_dim: int = 64, hidden_dim: int = 64):
         super().__init__()
         self.embedding = Embedding(vocab_size, embed_dim)
         self.encoder = LSTM(embed_dim, hidden_dim)
