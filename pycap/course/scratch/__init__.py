@@ -1,0 +1,1 @@
+"""Layers by hand in NumPy, forward and backward: what autograd does, without autograd."""
