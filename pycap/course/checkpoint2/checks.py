@@ -183,7 +183,9 @@ def check_fold_norm(fold_norm):
             norm = [torch.from_numpy(part) for part in (mean, variance, scale, shift)]
             both = functional.conv2d(images, torch.from_numpy(weight), torch.from_numpy(bias))
             both = functional.batch_norm(both, *norm, training=False, eps=eps)
-            hint = "write down norm(conv(x)) and sort it into what is multiplied with x and what is added; where is the old bias?"
+            hint = (
+                "sort norm(conv(x)) into what is multiplied with x and what is added; where is the old bias?"
+            )
             alone = functional.conv2d(images, *folded)
             expect_close(alone, both, f"a convolution with {given}", hint, 1e-4)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,9 @@ from pycap.course.readers.idx import CLASSES, load_fashion_mnist
 from pycap.course.readers.photos import list_photos, load_pixels, split
 
 FASHION = Recipe(epochs=6, batch=128, rate=3e-3)
-FLOWERS = Recipe(epochs=45, batch=32)
-STORED, SEEN = (
-    128,
-    96,
-)  # pixels: side of a photo in memory, and of the crop that the network from scratch sees
+FLOWERS = Recipe(epochs=50, batch=32)
+STORED = 128  # pixels: side of a photo in memory
+SEEN = (64, 96)  # pixels: side of what the network from scratch sees, at first and later
 
 
 def run(lab: Lab) -> None:
@@ -85,7 +84,7 @@ def run_flowers(lab: Lab, folder: Path) -> None:
         pixels,
         labels,
         recipe,
-        lambda batch: vary_photos(batch, SEEN),
+        lambda batch, done: vary_photos(batch, SEEN[done >= 0.6]),
         lambda epochs: lab.progress(epochs, "flowers, from scratch"),
     )
     seconds, guesses = time.monotonic() - started, guess_flowers(network, held.paths)
@@ -106,7 +105,7 @@ def run_flowers(lab: Lab, folder: Path) -> None:
     rows.append(describe("ImageNet features + dense layer", 1281 * len(classes), seconds, right))
 
     recipe = replace(transfer.RECIPE, epochs=2) if lab.quick else transfer.RECIPE
-    start = TransferNet(len(classes), transfer.cut_network()[1]).requires_grad_(True)
+    start = TransferNet(len(classes), deepcopy(transfer.cut_network()[1])).requires_grad_(True)
     tuned, more = fit(
         start,
         cells,
@@ -167,7 +166,9 @@ def guess_clothes(network: FashionNet, images: np.ndarray) -> np.ndarray:
 
 def guess_flowers(network: FlowerNet, paths: list[Path]) -> np.ndarray:
     """Return probabilities `(photos, classes)` of the network from scratch."""
-    return ask(network, torch.from_numpy(load_pixels(paths, SEEN)).permute(0, 3, 1, 2), both_sides).numpy()
+    return ask(
+        network, torch.from_numpy(load_pixels(paths, SEEN[-1])).permute(0, 3, 1, 2), both_sides
+    ).numpy()
 
 
 def guess_transfer(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -79,7 +81,7 @@ class FlowerNet(nn.Module):
     def __init__(self, classes: int = 5, widths: tuple[int, ...] = (32, 64, 128, 256)):
         super().__init__()
         layers: list[nn.Module] = [ConvNorm(3, widths[0], stride=2)]
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [ConvNorm(inputs, outputs, stride=2), Residual(outputs)]
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(0.2)

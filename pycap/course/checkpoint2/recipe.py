@@ -41,7 +41,7 @@ def fit(
     images: Tensor,
     labels: Tensor,
     recipe: Recipe,
-    augment: Callable[[Tensor], Tensor],
+    augment: Callable[[Tensor, float], Tensor],
     progress: Progress = iter,
 ) -> tuple[nn.Module, list[float]]:
     """Train a network.
@@ -50,12 +50,14 @@ def fit(
         network: changed in place.
         images: all training examples, of any shape `(examples, ...)`.
         labels: `(examples,)`.
-        augment: turns the examples of a batch into what the network takes, a little different every time.
+        augment: turns the examples of a batch into what the network takes, a little different every time; told how
+            much of the training is over, 0 to 1.
         progress: wraps the epochs.
 
     Returns:
         a network with the averaged weights, in eval mode, and the mean loss of every epoch.
     """
+    network.to(memory_format=torch.channels_last)  # half the time on most CPUs
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
@@ -75,14 +77,14 @@ def fit(
         network.train()
         total = 0.0
         for number, chosen in enumerate(torch.randperm(len(labels)).split(recipe.batch)[:batches]):
-            outputs = network(augment(images[chosen]))
+            step = epoch * batches + number
+            outputs = network(augment(images[chosen], step / steps))
             loss = functional.cross_entropy(outputs, labels[chosen], label_smoothing=recipe.smoothing)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item()
-            step = epoch * batches + number
             follow(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
         losses.append(total / batches)
     return averaged.eval(), losses
@@ -110,13 +112,13 @@ def scale(pixels: Tensor) -> Tensor:
     return (pixels.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def mirror_half(pixels: Tensor) -> Tensor:
+def mirror_half(pixels: Tensor, done: float = 0.0) -> Tensor:
     """Scale pictures `(batch, channels, rows, cols)`, every second one by chance mirrored left to right."""
     coins = torch.rand(len(pixels)) < 0.5
     return scale(torch.where(coins[:, None, None, None], pixels.flip(3), pixels))
 
 
-def vary_photos(pixels: Tensor, size: int, least: float = 0.35, colour: float = 0.2) -> Tensor:
+def vary_photos(pixels: Tensor, size: int, least: float = 0.4, colour: float = 0.15) -> Tensor:
     """Look at photos as if taken otherwise: another crop, mirrored or not, other light.
 
     Args:

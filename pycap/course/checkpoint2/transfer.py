@@ -25,7 +25,7 @@ def cut_network() -> tuple[CnnPart, CnnPart]:
     return first, last
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def run_frozen_part(
     paths: list, size: int = SIZE, progress: Callable[[Iterable], Iterable] = iter, batch: int = 16
 ) -> Tensor:
@@ -44,7 +44,7 @@ def run_frozen_part(
         pixels = torch.from_numpy(load_pixels(paths[start : start + batch], size)).permute(0, 3, 1, 2)
         scaled = ((pixels.float() - 127) / 128).contiguous(memory_format=torch.channels_last)
         cells.append(torch.stack([network(scaled).half(), network(scaled.flip(3)).half()], dim=1))
-    return torch.cat(cells).clone()
+    return torch.cat(cells)
 
 
 @torch.no_grad()
@@ -89,7 +89,7 @@ def fit_linear(features: np.ndarray, labels: np.ndarray, classes: int, decay: fl
     return lambda rows: (rows - mean) / deviation @ final[0].T + final[1]
 
 
-def pick_side(cells: Tensor) -> Tensor:
+def pick_side(cells: Tensor, done: float = 0.0) -> Tensor:
     """Return, of each photo's cells `(batch, 2, regions, channels)`, the plain or the mirrored ones by chance."""
     return cells[torch.arange(len(cells)), torch.randint(0, 2, (len(cells),))].float()
 
@@ -104,4 +104,4 @@ def count_regions(size: int = SIZE) -> int:
     return math.ceil(size / 16) ** 2
 
 
-RECIPE = Recipe(epochs=6, batch=32, rate=1e-3, slow_rate=2e-4, average=0.98)
+RECIPE = Recipe(epochs=5, batch=32, rate=1e-3, slow_rate=2e-4, average=0.98)

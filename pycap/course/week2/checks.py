@@ -107,7 +107,7 @@ def check_convolve_backward(convolve_backward):
 
     parts = ("the gradient by images", "the gradient by weight", "the gradient by bias")
     hints = (
-        "each output spreads its gradient over the patch it came from; patches overlap, so add, and cut the padding off",
+        "each output spreads its gradient over its patch; patches overlap, so add, and cut the padding off",
         "which patch met this filter at each position? Sum gradient times patch over positions and pictures",
         "the bias is added at every position of every picture: a sum, not a mean",
     )

@@ -39,30 +39,30 @@ def draw_filters(lab: Lab, before: np.ndarray, learned: np.ndarray, stem: np.nda
     """Draw filters that were learned: of Fashion-MNIST before and after, and the stem of the captioner's CNN.
 
     Args:
-        before, learned: `(16, 1, 5, 5)`.
+        before, learned: `(16, 1, kernel, kernel)`.
         stem: `(32, 3, 3, 3)`.
     """
-    with lab.picture(
-        "filters",
-        "First-layer filters: random, learned on Fashion-MNIST, and learned on ImageNet by EfficientNet-Lite2",
-        4,
-        16,
-        (7.4, 2.9),
-    ) as (figure, axes):
+    alt = (
+        "First-layer filters: random, learned on Fashion-MNIST, and learned on ImageNet by EfficientNet-Lite2"
+    )
+    texts = (
+        "before training",
+        "learned on Fashion-MNIST",
+        "EfficientNet-Lite2's, learned on ImageNet, in colour",
+        "",
+    )
+    with lab.picture("filters", alt, 4, 16, (7.4, 2.7)) as (_, axes):
         for row, filters in ((axes[0], before), (axes[1], learned)):
             for panel, filter_ in zip(row, filters[:, 0], strict=True):
                 reach = np.abs(filter_).max()
-                _show(panel, filter_, "", "RdBu", -reach, reach)
+                _show(panel, filter_, " ", "RdBu", -reach, reach)
         for panel, filter_ in zip(axes[2:].flat, stem, strict=True):
             reach = np.abs(filter_).max() or 1.0
-            _show(panel, (filter_.transpose(1, 2, 0) / reach + 1) / 2, "")
-        for row, text in (
-            (0, "5 x 5, random"),
-            (1, "5 x 5, learned on clothes"),
-            (2, "3 x 3 x RGB, learned on ImageNet"),
-        ):
-            axes[row, 0].set_title(text, loc="left", fontsize=9)
-        figure.get_layout_engine().set(h_pad=0.04)
+            _show(panel, (filter_.transpose(1, 2, 0) / reach + 1) / 2, " ")
+        for row, text in zip(axes, texts, strict=True):
+            row[0].set_title(text, loc="left", fontsize=9).set_in_layout(
+                False
+            )  # or the first column would widen
 
 
 def draw_maps(lab: Lab, garment: np.ndarray, maps: list[np.ndarray]) -> None:
@@ -79,7 +79,7 @@ def draw_maps(lab: Lab, garment: np.ndarray, maps: list[np.ndarray]) -> None:
                 f"layer {number + 1}: {layer.shape[1]} x {layer.shape[2]}", loc="left", fontsize=9
             )
             row[0].set_axis_off()
-        _show(axes[0, 0], garment, "the picture", "gray")
+        _show(axes[0, 0], garment, "input", "gray")
 
 
 def draw_pretrained_maps(lab: Lab, photo: np.ndarray, maps: dict[str, np.ndarray]) -> None:
@@ -92,14 +92,10 @@ def draw_pretrained_maps(lab: Lab, photo: np.ndarray, maps: dict[str, np.ndarray
         (7.2, 1.25 * len(maps)),
     ) as (_, axes):
         for row, (name, layer) in zip(axes, maps.items(), strict=True):
-            strongest = np.argsort(-layer.var(axis=(1, 2)))[:6]
-            for panel, channel in zip(row[1:], strongest, strict=True):
+            for panel, channel in zip(row[1:], _choose_maps(layer, 6), strict=True):
                 _show(panel, layer[channel], "", "magma")
-            row[1].set_title(
-                f"{name}: {layer.shape[0]} maps of {layer.shape[1]} x {layer.shape[2]}",
-                loc="left",
-                fontsize=9,
-            )
+            count, rows, cols = layer.shape
+            row[1].set_title(f"{name}: {count} maps of {rows} x {cols}", loc="left", fontsize=9)
             row[0].set_axis_off()
         _show(axes[0, 0], photo, "")
 
@@ -126,16 +122,14 @@ def draw_shifts(lab: Lab, rows: list[dict], pixels: list[int]) -> None:
         axes.legend(loc="lower left")
 
 
-def draw_neighbours(
-    lab: Lab, pixels: np.ndarray, labels: np.ndarray, classes: list[str], found: dict
-) -> None:
+def draw_neighbours(lab: Lab, pixels: np.ndarray, labels: np.ndarray, asked: list[int], found: dict) -> None:
     """Draw photos and their nearest neighbours.
 
     Args:
         pixels: uint8 `(photos, size, size, 3)`.
+        asked: positions of the photos whose neighbours are shown.
         found: how they were compared -> neighbours `(photos, 5)`.
     """
-    asked = [int(np.flatnonzero(labels == label)[3]) for label in range(0, len(classes), 2)]
     rows = [(photo, how) for photo in asked for how in found]
     with lab.picture(
         "neighbours",
@@ -173,6 +167,13 @@ def draw_map(lab: Lab, places: dict[str, np.ndarray], labels: np.ndarray, classe
                 panel.scatter(*points[of].T, s=9, alpha=0.75, linewidths=0, label=name)
             panel.set(title=how, xticks=[], yticks=[])
         axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _choose_maps(maps: np.ndarray, count: int) -> np.ndarray:
+    """Return the channels of `(channels, rows, cols)` that vary most over large parts of the picture."""
+    cell = max(1, maps.shape[1] // 7)
+    coarse = maps[:, : cell * 7, : cell * 7].reshape(len(maps), 7, cell, 7, cell).mean(axis=(2, 4))
+    return np.argsort(-coarse.var(axis=(1, 2)), kind="stable")[:count]
 
 
 def _show(

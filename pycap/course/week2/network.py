@@ -115,8 +115,8 @@ class ShiftTested(nn.Module):
     """One of three networks for 28 x 28 pixels with about as many numbers to learn.
 
     Args:
-        kind: "dense", "conv, place kept" (its dense layer sees every cell of the last map) or "conv, place forgotten" (it
-            sees only the largest value of each map).
+        kind: "dense"; "conv, place kept", whose dense layer sees every cell of the last map; or "conv, place
+            forgotten", whose dense layer sees only the largest value of each map.
     """
 
     KINDS = ("dense", "conv, place kept", "conv, place forgotten")
@@ -129,7 +129,7 @@ class ShiftTested(nn.Module):
             return
         wide, forget = (16, False) if kind == "conv, place kept" else (80, True)
         self.body = nn.Sequential(
-            SameConv2d(1, 16, 5),
+            SameConv2d(1, 16, 7),
             nn.MaxPool2d(2),
             SameConv2d(16, 24 if forget else 32, 3),
             nn.MaxPool2d(2),
@@ -165,9 +165,8 @@ def train(
 @torch.no_grad()
 def score(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Return the share of pictures that a network names rightly."""
-    right = sum(
-        int((network(part).argmax(1) == of).sum()) for part, of in zip(images.split(500), labels.split(500))
-    )  # noqa: B905
+    parts = zip(images.split(500), labels.split(500), strict=True)
+    right = sum(int((network(part).argmax(1) == of).sum()) for part, of in parts)
     return right / len(labels)
 
 

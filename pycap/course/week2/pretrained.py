@@ -25,21 +25,21 @@ def prepare(pixels: np.ndarray) -> Tensor:
 def watch_layers(
     network: EfficientNetLite, photo: np.ndarray, blocks: Iterable[int]
 ) -> dict[str, np.ndarray]:
-    """Return the feature maps of one photo after the stem and after some blocks.
+    """Return the feature maps of one photo after the stem and in the middle of some blocks, behind their filters.
 
     Args:
         photo: uint8 `(size, size, 3)`.
-        blocks: numbers of blocks, from 0.
+        blocks: numbers of blocks, from 0; not the first, which has no middle.
 
     Returns:
-        name of the layer -> maps `(channels, rows, cols)`.
+        name of the layer -> maps `(channels, rows, cols)`, values 0 to 6.
     """
     out = network.stem(prepare(photo[None]))
     maps, wanted = {"stem": out[0].numpy()}, set(blocks)
     for number, block in enumerate(network.blocks):
-        out = block(out)
         if number in wanted:
-            maps[f"block {number + 1}"] = out[0].numpy()
+            maps[f"block {number + 1}"] = block.depthwise(block.expand(out))[0].numpy()
+        out = block(out)
     return maps
 
 
@@ -81,3 +81,13 @@ def project(features: np.ndarray) -> np.ndarray:
     centred = features - features.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     return left[:, :2] * sizes[:2]
+
+
+def choose_typical(features: np.ndarray, labels: np.ndarray) -> list[int]:
+    """Return of each class the photo that lies nearest to the mean of its class, by features."""
+    chosen = []
+    for label in np.unique(labels):
+        of = np.flatnonzero(labels == label)
+        distances = np.linalg.norm(features[of] - features[of].mean(axis=0), axis=1)
+        chosen.append(int(of[distances.argmin()]))
+    return chosen
