@@ -13,7 +13,16 @@ from PIL import Image
 
 from pycap.course.checkpoint2 import experiment, transfer
 from pycap.course.checkpoint2.network import ConvNorm, FashionNet, FlowerNet, Residual, TransferNet
-from pycap.course.checkpoint2.recipe import Recipe, ask, both_sides, fit, mirror_half, rate_at, scale, vary_photos
+from pycap.course.checkpoint2.recipe import (
+    Recipe,
+    ask,
+    both_sides,
+    fit,
+    mirror_half,
+    rate_at,
+    scale,
+    vary_photos,
+)
 from pycap.course.checkpoint2.sources import count_by_class, is_idx, read_clothes, read_garment
 from pycap.course.lab import Lab
 from pycap.course.units import find_unit
@@ -119,7 +128,9 @@ def test_training_learns_keeps_an_average_and_repeats():
     answers = []
     for _ in range(2):
         torch.manual_seed(0)
-        network, losses = fit(FashionNet(3), images, labels, Recipe(epochs=8, batch=16, average=0.9), mirror_half)
+        network, losses = fit(
+            FashionNet(3), images, labels, Recipe(epochs=8, batch=16, average=0.9), mirror_half
+        )
         assert losses[-1] < 0.7 * losses[0]
         answers.append(ask(network, images, both_sides, batch=50))
     assert (answers[0].argmax(1) == labels).float().mean() > 0.9
@@ -245,15 +256,20 @@ def test_before_training_one_line_says_how(lab: Lab, flowers: Path):
         experiment.predict(lab, str(flowers / "tulips" / "3.png"))
 
 
-def test_flowers_are_learned_quickly_on_real_photos(lab: Lab, shared_data: Path, monkeypatch: pytest.MonkeyPatch):
+def test_flowers_are_learned_quickly_on_real_photos(
+    lab: Lab, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+):
     """The whole path on few photos: split, train, tune, score, draw."""
     monkeypatch.setattr(experiment, "SEEN", (32, 32))
-    monkeypatch.setattr(experiment, "thin_out", lambda part, _: keep_every(part, 20 if len(part.paths) > 1000 else 10))
+    monkeypatch.setattr(
+        experiment, "thin_out", lambda part, _: keep_every(part, 20 if len(part.paths) > 1000 else 10)
+    )
     monkeypatch.setattr(experiment, "FLOWERS", Recipe(epochs=4, batch=16))
     experiment.run_flowers(lab, shared_data / "flowers" / "train")
     table = next(iter(lab._tables.values()))
     assert [row["network"] for row in table][-1] == "ImageNet CNN, its end tuned"
-    assert table[-1]["accuracy"] > 0.55
+    assert table[-2]["accuracy"] > 0.6
+    assert table[-1]["accuracy"] > 0.5
     assert {path.stem for path in lab.folder.glob("*.png")} >= {"variants", "losses", "confusion-transfer"}
 
 

@@ -45,6 +45,7 @@ def draw_losses(lab: Lab, curves: dict[str, list[float]]) -> None:
         for label, losses in curves.items():
             axes.plot(range(1, len(losses) + 1), losses, marker="o", markersize=3, label=label)
         axes.set(xlabel="epoch", ylabel="training loss (smoothed targets)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
 
 

@@ -44,7 +44,7 @@ def run_clothes(lab: Lab, folder: Path) -> None:
     """Train and score the network for Fashion-MNIST."""
     torch.manual_seed(lab.seed)
     data = load_fashion_mnist(folder)
-    count = 6000 if lab.quick else len(data.train_labels)
+    count = 5000 if lab.quick else len(data.train_labels)
     recipe = replace(FASHION, epochs=2) if lab.quick else FASHION
     images = torch.from_numpy(data.train_images[:count])[:, None]
     labels = torch.from_numpy(data.train_labels[:count])
@@ -76,7 +76,7 @@ def run_flowers(lab: Lab, folder: Path) -> None:
     rows = [describe("always the commonest class", 0, 0.0, float((held.labels == commonest).mean()))]
 
     torch.manual_seed(lab.seed)
-    started, recipe = time.monotonic(), replace(FLOWERS, epochs=4) if lab.quick else FLOWERS
+    started, recipe = time.monotonic(), replace(FLOWERS, epochs=3) if lab.quick else FLOWERS
     pixels = torch.from_numpy(load_pixels(train.paths, STORED)).permute(0, 3, 1, 2)
     drawings.draw_variants(lab, pixels[len(pixels) // 2])
     network, losses = fit(
@@ -104,7 +104,7 @@ def run_flowers(lab: Lab, folder: Path) -> None:
     seconds, right = time.monotonic() - started, float((scores.argmax(1) == held.labels).mean())
     rows.append(describe("ImageNet features + dense layer", 1281 * len(classes), seconds, right))
 
-    recipe = replace(transfer.RECIPE, epochs=2) if lab.quick else transfer.RECIPE
+    recipe = replace(transfer.RECIPE, epochs=3, batch=16) if lab.quick else transfer.RECIPE
     start = TransferNet(len(classes), deepcopy(transfer.cut_network()[1])).requires_grad_(True)
     tuned, more = fit(
         start,
