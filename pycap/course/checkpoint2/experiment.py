@@ -16,7 +16,7 @@ from pycap.course.checkpoint2.recipe import Recipe, ask, both_sides, fit, mirror
 from pycap.course.checkpoint2.sources import count_by_class, locate, read_clothes, read_garment
 from pycap.course.lab import Lab
 from pycap.course.readers.idx import CLASSES, load_fashion_mnist
-from pycap.course.readers.photos import list_photos, load_pixels, split
+from pycap.course.readers.photos import Photos, list_photos, load_pixels, split
 
 FASHION = Recipe(epochs=6, batch=128, rate=3e-3)
 FLOWERS = Recipe(epochs=50, batch=32)
@@ -70,58 +70,70 @@ def run_flowers(lab: Lab, folder: Path) -> None:
     photos = list_photos(folder)
     train, held = split(photos, 0.2, lab.seed)
     if lab.quick:
-        train, held = (thin_out(part, 4) for part in (train, held))
-    labels, classes = torch.from_numpy(train.labels), photos.classes
+        train, held = thin_out(train, 4), thin_out(held, 4)
     commonest = np.bincount(train.labels).argmax()
     rows = [describe("always the commonest class", 0, 0.0, float((held.labels == commonest).mean()))]
+    row, losses = learn_from_scratch(lab, train, held)
+    more_rows, tuned_losses, guesses = learn_by_transfer(lab, train, held)
+    rows += [row, *more_rows]
+    lab.table(f"Flowers, {len(held.labels)} photos held out, {len(train.labels)} learned from", rows)
+    drawings.draw_losses(lab, {"from scratch": losses, "its end tuned": tuned_losses})
+    drawings.draw_mistakes(lab, held, guesses)
 
+
+def learn_from_scratch(lab: Lab, train: Photos, held: Photos) -> tuple[dict, list[float]]:
+    """Train the network that begins with nothing, and keep it; returns its row of the table and its losses."""
     torch.manual_seed(lab.seed)
     started, recipe = time.monotonic(), replace(FLOWERS, epochs=3) if lab.quick else FLOWERS
     pixels = torch.from_numpy(load_pixels(train.paths, STORED)).permute(0, 3, 1, 2)
     drawings.draw_variants(lab, pixels[len(pixels) // 2])
     network, losses = fit(
-        FlowerNet(len(classes)),
+        FlowerNet(len(train.classes)),
         pixels,
-        labels,
+        torch.from_numpy(train.labels),
         recipe,
         lambda batch, done: vary_photos(batch, SEEN[done >= 0.6]),
         lambda epochs: lab.progress(epochs, "flowers, from scratch"),
     )
     seconds, guesses = time.monotonic() - started, guess_flowers(network, held.paths)
     right = float((guesses.argmax(1) == held.labels).mean())
-    rows.append(describe("CNN from scratch", count_parameters(network), seconds, right))
-    lab.save_model("flowers", network, classes=classes, accuracy=right)
-    drawings.draw_confusion(lab, "confusion-scratch", held.labels, guesses.argmax(1), classes)
+    lab.save_model("flowers", network, classes=train.classes, accuracy=right)
+    drawings.draw_confusion(lab, "confusion-scratch", held.labels, guesses.argmax(1), train.classes)
+    return describe("CNN from scratch", count_parameters(network), seconds, right), losses
 
+
+def learn_by_transfer(lab: Lab, train: Photos, held: Photos) -> tuple[list[dict], list[float], np.ndarray]:
+    """Train on what the pretrained network makes of photos, first a layer alone, then with the network's end.
+
+    Returns:
+        two rows of the table, the losses of the second, and its probabilities `(held photos, classes)`.
+    """
     torch.manual_seed(lab.seed)
-    started, size = time.monotonic(), 128 if lab.quick else transfer.SIZE
+    started, size, count = time.monotonic(), 128 if lab.quick else transfer.SIZE, len(train.classes)
     cells, held_cells = (
         transfer.run_frozen_part(part.paths, size, lambda batches: lab.progress(batches, "frozen part"))
         for part in (train, held)
     )
     features, held_features = transfer.pool_features(cells), transfer.pool_features(held_cells)
-    scores = transfer.fit_linear(features, train.labels, len(classes))(held_features)
+    scores = transfer.fit_linear(features, train.labels, count)(held_features)
     seconds, right = time.monotonic() - started, float((scores.argmax(1) == held.labels).mean())
-    rows.append(describe("ImageNet features + dense layer", 1281 * len(classes), seconds, right))
+    linear = describe("ImageNet features + dense layer", 1281 * count, seconds, right)
 
     recipe = replace(transfer.RECIPE, epochs=3, batch=16) if lab.quick else transfer.RECIPE
-    start = TransferNet(len(classes), deepcopy(transfer.cut_network()[1])).requires_grad_(True)
-    tuned, more = fit(
-        start,
+    tuned, losses = fit(
+        TransferNet(count, deepcopy(transfer.cut_network()[1])).requires_grad_(True),
         cells,
-        labels,
+        torch.from_numpy(train.labels),
         recipe,
         transfer.pick_side,
         lambda epochs: lab.progress(epochs, "flowers, transfer"),
     )
     seconds, guesses = time.monotonic() - started, ask(tuned, held_cells, transfer.each_side).numpy()
     right = float((guesses.argmax(1) == held.labels).mean())
-    rows.append(describe("ImageNet CNN, its end tuned", count_parameters(tuned), seconds, right))
-    lab.save_model("transfer", tuned, classes=classes, accuracy=right, size=size)
-    lab.table(f"Flowers, {len(held.labels)} photos held out, {len(labels)} learned from", rows)
-    drawings.draw_confusion(lab, "confusion-transfer", held.labels, guesses.argmax(1), classes)
-    drawings.draw_losses(lab, {"from scratch": losses, "its end tuned": more})
-    drawings.draw_mistakes(lab, held, guesses)
+    lab.save_model("transfer", tuned, classes=train.classes, accuracy=right, size=size)
+    drawings.draw_confusion(lab, "confusion-transfer", held.labels, guesses.argmax(1), train.classes)
+    row = describe("ImageNet CNN, its end tuned", count_parameters(tuned), seconds, right)
+    return [linear, row], losses, guesses
 
 
 def predict(lab: Lab, what: str) -> None:
@@ -222,6 +234,6 @@ def count_parameters(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def thin_out(photos, step: int):
+def thin_out(photos: Photos, step: int) -> Photos:
     """Keep every `step`-th photo."""
-    return type(photos)(photos.paths[::step], photos.labels[::step], photos.classes)
+    return Photos(photos.paths[::step], photos.labels[::step], photos.classes)
