@@ -61,8 +61,8 @@ class Recurrent(nn.Module):
         sums = self.input(inputs)  # (batch, time, gates * hidden_dim)
         state = self.initial_state(sums) if state is None else state
         hiddens = []
-        for time in range(inputs.shape[1]):
-            new = self.step(sums[:, time], state)
+        for time, part in enumerate(sums.unbind(1)):  # one node of the graph, not one a step
+            new = self.step(part, state)
             if lengths is None:
                 hiddens.append(new[0])
                 state = new
