@@ -80,8 +80,8 @@ UNITS = (
         "2",
         "Convolutional networks",
         "Know what a filter sees, and take features from a trained network.",
-        "",
-        "",
+        "36 s",
+        "2 min",
     ),
     Unit(
         "week3",
@@ -104,8 +104,8 @@ UNITS = (
         "4",
         "Classifying images with a CNN",
         "Name clothes and flowers, from scratch and by transfer.",
-        "",
-        "",
+        "90 s",
+        "25 min",
     ),
     Unit(
         "week5",
@@ -136,8 +136,8 @@ UNITS = (
         "8",
         "Captioning",
         "Put all pieces together: train, score, ablate and speed up the captioner.",
-        "",
-        "",
+        "22 s",
+        "12 min",
     ),
 )
 
