@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="course_command")
 
     show = commands.add_parser("show", help="read a lesson", description="Read a lesson in the terminal.")
-    show.add_argument("unit", metavar="UNIT", help=UNIT)
+    show.add_argument("unit", metavar="UNIT", nargs="?", help=f"{UNIT} (default: what the course is)")
 
     run = commands.add_parser(
         "run",
@@ -75,15 +75,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one of the command's own commands."""
-    from pycap.course.units import find_unit
+    from pycap.course.units import FRONT_PAGE, find_unit
 
     if args.course_command is None:
         return list_units()
     if args.course_command == "site":
         return build_site(args.folder)
-    unit = find_unit(args.unit)
     if args.course_command == "show":
-        return show_lesson(unit)
+        return show_lesson(find_unit(args.unit).lesson if args.unit else FRONT_PAGE)
+    unit = find_unit(args.unit)
     if args.course_command == "run":
         return run_experiment(unit, args)
     if args.course_command == "start":
@@ -123,13 +123,13 @@ def _is_done(unit: Unit, progress: Progress) -> bool:
     return {task.name for task in unit.tasks()} <= progress.passed(unit)
 
 
-def show_lesson(unit: Unit) -> int:
+def show_lesson(lesson: Path) -> int:
     """Print a lesson, through a pager where stdout is a terminal."""
     from pycap.course import lessons
 
     terminal = sys.stdout.isatty()
     width = min(100, shutil.get_terminal_size().columns) if terminal else None
-    lessons.page(lessons.show(unit.lesson, width=width, colour=terminal))
+    lessons.page(lessons.show(lesson, width=width, colour=terminal))
     return 0
 
 

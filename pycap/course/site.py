@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pycap.course.site_page import Page
+from pycap.course.units import FRONT_PAGE
 
 if TYPE_CHECKING:
     from pycap.course.units import Unit
 
 MARKER = ".pycap-course"  # lists what a build wrote, one path a line
 STYLE = "style.css"
+ABOUT = "about"  # the page that the course's front page becomes
 
 
 def build(folder: Path, units: Sequence[Unit]) -> list[Path]:
@@ -37,11 +39,13 @@ def build(folder: Path, units: Sequence[Unit]) -> list[Path]:
     former = _list_former(folder)
     present = [unit for unit in units if unit.lesson.is_file()]
     pages = [Page(unit.name, unit.lesson, {other.name for other in present}) for unit in present]
+    about = Page(ABOUT, FRONT_PAGE, {unit.name for unit in present})
     files: dict[str, str | Path] = {"index.html": _write_index(units, pages)}
+    files[f"{ABOUT}.html"] = _write_page(about, "About", None, present[0] if present else None)
     for number, page in enumerate(pages):
         before = present[number - 1] if number else None
         after = present[number + 1] if number + 1 < len(present) else None
-        files[f"{page.name}.html"] = _write_page(page, present[number], before, after)
+        files[f"{page.name}.html"] = _write_page(page, present[number].heading, before, after)
         files.update({f"{page.name}/{place}": path for place, path in page.pictures.items()})
     files[STYLE] = Path(__file__).with_name("site.css")
     foreign = next((name for name in files if name not in former and (folder / name).exists()), None)
@@ -97,9 +101,11 @@ def _write_index(units: Sequence[Unit], pages: Sequence[Page]) -> str:
         '<main id="content" class="index"><header><p class="kind">pycap</p><h1>From one neuron to the captioner</h1>'
         '<p class="lead">Eight weeks and four checkpoints. Every layer you write by hand is one that the captioner '
         "uses; every experiment runs on two CPU cores.</p>"
-        '<pre class="command" tabindex="0"><code>pycap course run 1 --quick    # a week’s experiment\n'
+        '<pre class="command" tabindex="0"><code>pycap course run 1 --quick    # the experiment of week 1\n'
         "pycap course start 1 work     # its assignments\n"
-        "pycap course check 1 work     # graded</code></pre></header>"
+        "pycap course check 1 work     # graded</code></pre>"
+        f'<p><a href="{ABOUT}.html">What becomes of each week in the captioner</a>, where the data comes from, how '
+        "you are graded, and what else to read.</p></header>"
         f'<ol class="units">{"".join(cards)}</ol></main>'
     )
     return _write_document("The pycap course", body)
@@ -112,12 +118,12 @@ def _describe_times(unit: Unit) -> str:
     return f"Experiment: {escape(unit.full)}{quick}" if unit.full else f"Experiment: {quick} with --quick"
 
 
-def _write_page(page: Page, unit: Unit, before: Unit | None, after: Unit | None) -> str:
+def _write_page(page: Page, heading: str, before: Unit | None, after: Unit | None) -> str:
     entries = "".join(f'<li><a href="#{slug}">{text}</a></li>' for slug, text in page.sections)
     contents = f"<details><summary>On this page</summary><ol>{entries}</ol></details>"
     body = (
         '<nav class="top" aria-label="Course"><a href="index.html">The pycap course</a>'
-        f"<span>{escape(unit.heading)}</span></nav>"
+        f"<span>{escape(heading)}</span></nav>"
         f'<div class="sheet"><nav class="contents" aria-label="Contents">{contents}</nav>'
         f'<main id="content">{page.body}<nav class="steps" aria-label="Previous and next">'
         f"{_write_step(before, 'prev', 'Before')}{_write_step(after, 'next', 'Next')}</nav></main></div>"

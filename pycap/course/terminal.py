@@ -6,11 +6,13 @@ from typing import ClassVar
 
 from markdown_it.token import Token
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownContext, MarkdownElement, TableElement
 from rich.padding import Padding
 from rich.style import Style
 from rich.syntax import Syntax
+from rich.table import Column
 from rich.text import Text, TextType
 from rich.theme import Theme
 
@@ -55,12 +57,28 @@ class Code(CodeBlock):
 
 
 class Table(TableElement):
-    """A table with a line under its head and none around it."""
+    """A table with a line under its head and none around it; no word is cut, and none parted that has room."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for table in super().__rich_console__(console, options):
             table.box, table.show_edge = box.SIMPLE_HEAD, False
+            widths = _share_room(table.columns, options.max_width - 2 * (len(table.columns) - 1))
+            for column, width in zip(table.columns, widths, strict=True):
+                column.overflow, column.width = "fold", width
             yield table
+
+
+def _share_room(columns: list[Column], room: int) -> list[int] | list[None]:
+    """Return widths that part no word and leave every column about as tall; None for each where words need more."""
+    texts = [[str(cell) for cell in (column.header, *column.cells)] for column in columns]
+    widths = [max(cell_len(word) for text in column for word in ["", *text.split()]) for column in texts]
+    wanted = [max(map(cell_len, column)) for column in texts]
+    if sum(widths) > room:
+        return [None] * len(widths)
+    for _ in range(min(room, sum(wanted)) - sum(widths)):
+        tightest = max(range(len(widths)), key=lambda i: wanted[i] / max(widths[i], 1))
+        widths[tightest] += 1
+    return widths
 
 
 class Formula(MarkdownElement):

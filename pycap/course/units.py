@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+FRONT_PAGE = Path(__file__).with_name("README.md")  # what the course is, before its first lesson
+
 
 @dataclass(frozen=True)
 class Unit:

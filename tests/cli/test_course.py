@@ -35,6 +35,13 @@ def test_a_lesson_is_plain_text_off_a_terminal(capsys: pytest.CaptureFixture):
     assert "\x1b" not in printed
 
 
+def test_without_a_unit_the_course_itself_is_shown(capsys: pytest.CaptureFixture):
+    assert main(["course", "show"]) == 0
+    printed = capsys.readouterr().out
+    assert "From week to captioner" in printed
+    assert "pycap/nn/recurrent.py" in printed
+
+
 def test_an_assignment_is_begun_filled_in_graded_and_remembered(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ):

@@ -62,7 +62,7 @@ def pages(units: list[Sample], tmp_path: Path) -> dict[str, Reader]:
 
 
 def test_pages_are_well_formed(pages: dict[str, Reader]):
-    assert set(pages) == {"index.html", "week2.html", "checkpoint1.html", "week3.html"}
+    assert set(pages) == {"index.html", "about.html", "week2.html", "checkpoint1.html", "week3.html"}
     for page in pages.values():
         assert not page.faults
         assert ("html", {"lang": "en"}, ()) in page.seen
@@ -122,6 +122,11 @@ def test_pages_lead_to_the_one_before_and_the_next(pages: dict[str, Reader]):
         if tag == "a" and "rel" in attributes
     }
     assert links == {"prev": "week2.html", "next": "week3.html"}
+
+
+def test_the_first_page_leads_to_what_the_course_is(pages: dict[str, Reader]):
+    assert "about.html" in pages["index.html"].values("href")
+    assert "pycap/nn/recurrent.py" in "".join(text for text, _ in pages["about.html"].text)
 
 
 def test_the_first_page_names_units_without_a_lesson_too(units: list[Sample], tmp_path: Path):
