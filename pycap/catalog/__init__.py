@@ -6,6 +6,6 @@ Knows nothing about what the files hold beyond names and checksums; imports noth
 from __future__ import annotations
 
 from pycap.catalog.datasets import DATASETS, Dataset, get_dataset
-from pycap.catalog.places import find, locate, user_folder
+from pycap.catalog.places import find, find_any, locate, user_folder
 
-__all__ = ["DATASETS", "Dataset", "find", "get_dataset", "locate", "user_folder"]
+__all__ = ["DATASETS", "Dataset", "find", "find_any", "get_dataset", "locate", "user_folder"]

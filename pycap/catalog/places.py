@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,6 +40,27 @@ def find(name: str, given: str | os.PathLike[str] | None = None) -> Path:
         looked = ", ".join(str(place) for place in _list_roots(dataset))
         raise FileNotFoundError(f"{name}: not found in {looked}; {describe_remedy(dataset)}")
     return found
+
+
+def find_any(names: Sequence[str], given: str | os.PathLike[str] | None = None) -> Path:
+    """Return where the first of several data sets lies that is there; each can take the place of the others.
+
+    Args:
+        names, given: as for `find`.
+
+    Raises:
+        ValueError: no data set of such a name.
+        FileNotFoundError: none is there; the line is that of the first, and names the others.
+    """
+    first, *others = names
+    try:
+        return find(first, given)
+    except FileNotFoundError as error:
+        for name in others:
+            with suppress(FileNotFoundError):
+                return find(name, given)
+        instead = " or ".join(f"pycap data get {name}" for name in others)
+        raise FileNotFoundError(f"{error}; or take another one instead: {instead}") from None
 
 
 def locate(dataset: Dataset) -> Path | None:

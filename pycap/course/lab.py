@@ -60,15 +60,15 @@ class Lab:
         """What the user gave as `--data`, unlooked at."""
         return self._given
 
-    def data(self, name: str) -> Path:
-        """Return where a data set of the catalog lies.
+    def data(self, *names: str) -> Path:
+        """Return where a data set of the catalog lies; of several, the first that is there.
 
         Raises:
             ValueError, FileNotFoundError: it is not there; the message says how to get it.
         """
-        from pycap.catalog import find
+        from pycap.catalog import find_any
 
-        return find(name, self._given)
+        return find_any(names, self._given)
 
     def say(self, text: str) -> None:
         """Print one line of the answer."""

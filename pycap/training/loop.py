@@ -201,7 +201,12 @@ class Fit:
         self.model.train()
         title, hidden = f"{phase.name} {number}/{phase.epochs}", not workers.first
         with tqdm(
-            total=self.steps, initial=first, desc=title, unit="step", disable=hidden, dynamic_ncols=True
+            total=self.steps,
+            initial=first,
+            desc=title,
+            unit="step",
+            disable=hidden or None,
+            dynamic_ncols=True,
         ) as bar:
             captions, began, losses, rewards = 0, perf_counter(), [], []
             for batch in self.batches.epoch(epoch, first, workers.rank, workers.world):

@@ -42,7 +42,7 @@ def fill_cache(
         batch = torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
         return load_network()(batch).cpu().numpy()
 
-    with tqdm(total=len(images), desc="features", unit="picture", dynamic_ncols=True) as bar:
+    with tqdm(total=len(images), desc="features", unit="picture", disable=None, dynamic_ncols=True) as bar:
         return cache.fill(images, encode, mirror, progress=bar.update)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pycap.catalog import DATASETS, find, locate
+from pycap.catalog import DATASETS, find, find_any, locate
 from pycap.catalog.places import user_folder
 
 NAMES = ["digits", "fashion-mnist", "flowers", "flickr8k", "coco", "sst2", "rt-polarity", "stocks"]
@@ -104,6 +104,21 @@ def test_missing_data_set_is_one_line_with_every_way_to_get_it(nowhere: Path):
     assert "\n" not in str(caught.value)
     assert str(nowhere / "xdg") in str(caught.value)
     assert "--data or PYCAP_DATA" in str(caught.value)
+
+
+def test_one_data_set_takes_the_place_of_another(nowhere: Path):
+    names = ("sst2", "rt-polarity")
+    with pytest.raises(
+        FileNotFoundError, match=r"sst2: not found.*; or take .* instead: pycap data get rt-polarity$"
+    ):
+        find_any(names)
+    polarity = put(Path("data") / "rt-polarity", "rt-polarity.pos")
+    assert find_any(names) == polarity
+    assert find_any(names[::-1]) == polarity
+    mine = put(nowhere / "mine", "rt-polarity.pos")
+    assert find_any(names, mine) == mine
+    sst = put(Path("data") / "sst2")
+    assert find_any(names) == sst
 
 
 def test_wrong_places_and_names_are_one_line(nowhere: Path):

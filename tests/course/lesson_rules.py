@@ -26,7 +26,7 @@ SECTIONS = [
 ]
 FACTS = ["Time", "Hardware", "Data", "Code"]
 LARGEST = 100_000  # bytes of a picture
-PATIENCE = 20  # seconds for all code of a lesson
+PATIENCE = 60  # seconds for all code of a lesson
 ESCAPE = "\x1b"
 
 

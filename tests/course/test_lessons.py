@@ -79,6 +79,11 @@ def test_lesson_has_its_sections_in_order(unit: Unit):
 
 
 @each_unit
+def test_lesson_states_the_times_of_the_list(unit: Unit):
+    assert f"experiment {unit.full} ({unit.quick} with `--quick`), assignments" in unit.lesson.read_text()
+
+
+@each_unit
 def test_lesson_names_every_assignment(unit: Unit):
     assert not rules.check_assignments(unit.lesson, [task.name for task in unit.tasks()])
 

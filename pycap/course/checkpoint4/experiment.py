@@ -37,9 +37,7 @@ def run(lab: Lab) -> None:
     from pycap.course.units import find_unit
 
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    given = lab.given
-    folder = given if given is not None and corpus.is_polarity(given) else lab.data("sst2")
-    data = corpus.read_corpus(Path(folder), lab.seed)
+    data = corpus.read_corpus(lab.data("sst2", "rt-polarity"), lab.seed)
     train_part, held_out = data.train, data.held_out
     lab.say(
         f"{data.name}: {len(train_part.texts)} sentences to train on ({data.dropped} repeated or contradictory ones "

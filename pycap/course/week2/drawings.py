@@ -60,9 +60,8 @@ def draw_filters(lab: Lab, before: np.ndarray, learned: np.ndarray, stem: np.nda
             reach = np.abs(filter_).max() or 1.0
             _show(panel, (filter_.transpose(1, 2, 0) / reach + 1) / 2, " ")
         for row, text in zip(axes, texts, strict=True):
-            row[0].set_title(text, loc="left", fontsize=9).set_in_layout(
-                False
-            )  # or the first column would widen
+            # No title: the layout would make room for it in the first column.
+            row[0].text(0, 1.1, text, transform=row[0].transAxes, va="bottom", fontsize=9, in_layout=False)
 
 
 def draw_maps(lab: Lab, garment: np.ndarray, maps: list[np.ndarray]) -> None:

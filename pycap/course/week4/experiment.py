@@ -11,7 +11,7 @@ from nltk.stem import PorterStemmer, SnowballStemmer
 from nltk.tokenize import TreebankWordTokenizer, TweetTokenizer, WordPunctTokenizer
 
 from pycap.course.lab import Lab
-from pycap.course.readers.sentences import read_sst
+from pycap.course.readers.sentences import read_polarity, read_sst
 from pycap.course.scratch.embedding import nearest
 from pycap.course.week4 import reversal
 from pycap.course.week4.embeddings import count, encode, is_word, learn, map_to_plane
@@ -23,7 +23,12 @@ ASKED = {
     "captions": ("dog", "girl", "running", "red", "water"),
     "reviews": ("film", "funny", "actor", "bad", "heart"),
 }
-MARKS = ("stsa.binary.train", "Flickr8k.token.txt")  # by which the two data sets are known
+REVIEWS = ("sst2", "rt-polarity")  # either will do
+MARKS = {  # by which the data sets are known
+    "sst2": "stsa.binary.train",
+    "rt-polarity": "rt-polarity.pos",
+    "flickr8k": "Flickr8k.token.txt",
+}
 MAPPED = 130  # words on the map
 COLOURS = {
     "people": "man woman boy girl people child men women children boys girls lady person kids adults group crowd",
@@ -38,8 +43,8 @@ COLOURS = {
 def run(lab: Lab) -> None:
     """Split a sentence by three rules, count words, learn vectors of captions and reviews, train the reversal."""
     torch.set_num_threads(1)
-    reviews = list(dict.fromkeys(read_sst(_find(lab, "sst2", MARKS[0]) / MARKS[0]).texts))
-    pictures = load_flickr8k(_find(lab, "flickr8k", MARKS[1])).split("train")
+    reviews = _read_reviews(_find(lab, *REVIEWS))
+    pictures = load_flickr8k(_find(lab, "flickr8k")).split("train")
     captions = [caption for example in pictures for caption in example.captions]
     _show_tokens(lab)
     if lab.quick:
@@ -56,17 +61,20 @@ def run(lab: Lab) -> None:
     _show_reversal(lab, captions)
 
 
-def _find(lab: Lab, name: str, file: str) -> Path:
-    """Return a data set's folder; `--data` may name either of the two."""
-    if (
-        lab.given is None
-        or (lab.given / file).exists()
-        or not any((lab.given / mark).exists() for mark in MARKS)
-    ):
-        return lab.data(name)  # where --data holds neither, this says so
-    from pycap.catalog import find
+def _find(lab: Lab, *names: str) -> Path:
+    """Return the folder of the first data set that is there; `--data` may name reviews or captions."""
+    held = {name for name, mark in MARKS.items() if lab.given is not None and (lab.given / mark).exists()}
+    if not held or held & set(names):
+        return lab.data(*names)  # where --data holds neither, this says so
+    from pycap.catalog import find_any
 
-    return find(name, None)
+    return find_any(names)
+
+
+def _read_reviews(folder: Path) -> list[str]:
+    """Return the different sentences of SST-2's training part, or of the polarity data."""
+    train = folder / MARKS["sst2"]
+    return list(dict.fromkeys((read_sst(train) if train.exists() else read_polarity(folder)).texts))
 
 
 def _show_tokens(lab: Lab) -> None:
