@@ -27,6 +27,8 @@ from pycap.course.week2.network import (
     train,
 )
 
+NEIGHBOURS = 5  # of each photo, that are looked at
+
 
 def run(lab: Lab) -> None:
     """Compare, train, shift, and look inside; leaves out what its data set is missing for."""
@@ -171,6 +173,8 @@ def shift_pictures(lab: Lab, data: FashionMNIST, stem: np.ndarray) -> None:
 def look_inside(lab: Lab, folder: Path) -> None:
     """Draw what filters make of a flower, and compare photos by their pixels and by their features."""
     photos = list_photos(folder)
+    if len(photos.paths) <= NEIGHBOURS:
+        raise ValueError(f"{folder}: give more than {NEIGHBOURS} photos, got {len(photos.paths)}")
     generator = np.random.default_rng(lab.seed)
     chosen = np.sort(generator.permutation(len(photos.paths))[: 120 if lab.quick else 600])
     paths, labels = [photos.paths[number] for number in chosen], photos.labels[chosen]
@@ -188,7 +192,7 @@ def look_inside(lab: Lab, folder: Path) -> None:
             network, paths, lambda parts: lab.progress(parts, "features")
         ),
     }
-    neighbours = {how: pretrained.find_neighbours(values, 5) for how, values in compared.items()}
+    neighbours = {how: pretrained.find_neighbours(values, NEIGHBOURS) for how, values in compared.items()}
     rows = []
     for how, found in neighbours.items():
         rows.append(
