@@ -323,6 +323,7 @@ def _parts(answer, count: int, given: str, what: str) -> tuple:
     """Return an answer's parts, or say that it has another number of them."""
     if not isinstance(answer, (tuple, list)) or len(answer) != count:
         got = f"{len(answer)} parts" if isinstance(answer, (tuple, list)) else f"a {type(answer).__name__}"
+        got = "nothing was returned" if answer is None else got
         raise Wrong(f"{count} parts: {what}", got, given, f"return {what}")
     return tuple(answer)
 
