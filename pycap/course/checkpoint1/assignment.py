@@ -19,7 +19,8 @@ def split_rows(labels, held_out, seed):
     Args:
         labels: integers (count,), sorted by class or not.
         held_out: share, above 0 and below 1.
-        seed: integer; use it for a generator of your own, np.random.default_rng(seed).
+        seed: integer; use it for a generator of your own, such as np.random.default_rng(seed), and leave the
+            one that all code shares (np.random.seed, np.random.shuffle, ...) alone.
 
     Returns:
         two arrays of row numbers: to learn from, and held out; in any order.
@@ -111,11 +112,12 @@ def train_classifier(images, labels, seed):
 
     Args:
         images: array (count, 8, 8), integers from 0 to 16; leave it as it is.
-        labels: integers (count,), 0 to 9.
+        labels: integers (count,), 0 to 9. Learn from these: in the check another number stands for each digit.
         seed: of all random numbers; the same seed must give the same answers.
 
     Returns:
-        a function: it takes pictures (any number of them, 8, 8) as above and returns their labels, integers (number,).
-        What it says of a picture must not depend on the other pictures it is asked about.
+        a function: it takes pictures (number, 8, 8), one or more, as above, leaves them as they are, and returns
+        their labels, integers (number,). What it says of a picture must not depend on the other pictures it is
+        asked about.
     """
     raise NotImplementedError("train_classifier: your turn")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 
 from pycap.course.grading import Task, Wrong, expect_close, expect_equal, expect_error, expect_unchanged
+from pycap.course.grading.expectations import show
 
 ENOUGH = 0.94  # of unseen digits; a linear classifier gets 0.95, the nearest class mean 0.89
 
@@ -15,6 +18,7 @@ def check_split_rows(split_rows) -> None:
         ("labels [0, 0, 0, 0, 1, 1, 1, 1], held_out 0.25", np.repeat([0, 1], 4), 0.25),
         ("200 labels sorted by class, held_out 0.2", np.repeat(np.arange(4), 50), 0.2),
         ("130 labels of three classes of 100, 20 and 10, shuffled, held_out 0.3", None, 0.3),
+        ("classes of 13, 7 and 1 rows, held_out 0.3", np.repeat([0, 1, 2], [13, 7, 1]), 0.3),
         ("labels 3 and 7 only, 30 of each, held_out 0.1", np.tile([7, 3], 30), 0.1),
     ]
     for given, labels, held_out in cases:
@@ -31,11 +35,19 @@ def check_split_rows(split_rows) -> None:
         for label in np.unique(labels):
             count = int((labels == label).sum())
             got = int((labels[np.array(choose, int)] == label).sum())
-            hint = "draw from each class by itself"
+            hint = "draw from each class by itself, round(held_out * n) rows of its n"
             expect_equal(got, round(held_out * count), f"{given}: held-out rows of class {label}", hint)
     given = "200 labels, the same seed twice"
     labels = np.repeat(np.arange(4), 50)
+    shared = _shared_generators()
     first, again, other = (_rows(split_rows(labels, 0.2, seed), given) for seed in (1, 1, 2))
+    if shared != _shared_generators():
+        raise Wrong(
+            "a generator of your own",
+            "the generator that all code shares, seeded or used",
+            given,
+            "np.random.seed changes what everybody else draws; make a generator from the seed",
+        )
     np.random.seed(5)  # noqa: NPY002 - an answer that leans on the global generator shows here
     shaken = _rows(split_rows(labels, 0.2, 1), given)
     if sorted(first[1]) != sorted(again[1]) or sorted(first[1]) != sorted(shaken[1]):
@@ -44,10 +56,24 @@ def check_split_rows(split_rows) -> None:
         raise Wrong(
             "other rows", "the same rows", "200 labels, seeds 1 and 2", "the rows are to be drawn at random"
         )
+    gaps = {b - a for a, b in zip(sorted(first[1]), sorted(first[1])[1:], strict=False) if a // 50 == b // 50}
+    if len(gaps) < 4:
+        raise Wrong(
+            "rows drawn at random",
+            f"held-out rows of a class lie {' or '.join(map(str, sorted(gaps)))} apart",
+            "200 labels sorted by class, seed 1",
+            "a stretch of neighbours, or every n-th row, is no random draw, wherever it starts",
+        )
     ends = [row % 50 for row in first[1]]
     if len(set(ends)) < 15:
         hint = "each class draws its own rows"
         raise Wrong("rows drawn anew in each class", f"places {sorted(set(ends))} in each", given, hint)
+
+
+def _shared_generators() -> tuple:
+    """Return the state of the generators that NumPy and Python share between all code."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return name, keys.tolist(), rest, random.getstate()
 
 
 def _rows(answer, given: str) -> tuple[list[int], list[int]]:
@@ -80,6 +106,10 @@ def check_scale_pixels(scale_pixels) -> None:
         spread = np.sqrt(((wide - mean) ** 2).sum(axis=0) / 30)
         spread = np.array([s if s > 1e-9 else 1.0 for s in spread])
         _expect_pair(answer, (wide - mean) / spread, (apart - mean) / spread, given, hint, 1e-4)
+    train, other = np.array([[0.0, 7.0], [1e-3, 7.0]]), np.array([[2e-3, 7.0]])
+    given = "train [[0, 7], [0.001, 7]], other [[0.002, 7]]"
+    hint = "a small deviation is one; divide by 1 only where all training rows are the same"
+    _expect_pair(scale_pixels(train, other), [[-1.0, 0.0], [1.0, 0.0]], [[3.0, 0.0]], given, hint, 1e-4)
 
 
 def _expect_pair(answer, train, other, given: str, hint: str, tolerance: float) -> None:
@@ -96,12 +126,18 @@ def check_confusion_matrix(confusion_matrix) -> None:
     cases = [
         ([0, 0, 1], [0, 1, 1], 2, [[1, 1], [0, 1]]),
         ([2, 2, 2, 0], [0, 0, 2, 0], 4, [[1, 0, 0, 0], [0, 0, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]]),
-        ([], [], 2, [[0, 0], [0, 0]]),
+        ([1], [0], 2, [[0, 0], [1, 0]]),
+        ([1] * 700, [1] * 700, 2, [[0, 0], [0, 700]]),
     ]
     for labels, answers, classes, expected in cases:
         given = f"labels {labels}, answers {answers}, classes {classes}"
+        given = given if len(labels) < 9 else f"{len(labels)} pictures of class 1, all called 1, classes 2"
         got = confusion_matrix(np.array(labels, np.int64), np.array(answers, np.int64), classes)
         expect_close(got, np.array(expected), given, hint, 1e-9)
+        if (kind := np.asarray(_plain(got)).dtype).kind not in "iu":
+            raise Wrong(
+                "integers", f"numbers of type {kind}", given, "counts are whole: which type holds them?"
+            )
     rng = np.random.default_rng(2)
     labels, answers = rng.integers(5, size=300), rng.integers(4, size=300)
     expected = [[sum((labels == row) & (answers == column)) for column in range(6)] for row in range(6)]
@@ -171,7 +207,8 @@ def check_train_classifier(train_classifier) -> None:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    images, labels = digits.images.astype(np.int64), digits.target.astype(np.int64)
+    names = np.array([3, 8, 0, 6, 9, 1, 7, 4, 2, 5])  # a digit is called by another: what is learned counts
+    images, labels = digits.images.astype(np.int64), names[digits.target]
     order = np.random.default_rng(4).permutation(len(labels))
     learn, unseen = order[:1297], order[1297:]
     given = "1,297 digits to learn from, 500 others to name"
@@ -180,11 +217,13 @@ def check_train_classifier(train_classifier) -> None:
         answer = train_classifier(seen_images, seen_labels, 3)
         if not callable(answer):
             raise Wrong("a function of pictures", answer, given, "return the function, not its answers")
-    with expect_unchanged(given, pictures=images[unseen]):
-        got = np.asarray(_plain(answer(images[unseen])))
-    if got.shape != (500,) or (got != np.round(got)).any():
+    asked = images[unseen]
+    with expect_unchanged(given, pictures=asked):
+        got = np.asarray(_plain(answer(asked)))
+    if got.shape != (500,) or got.dtype.kind not in "iu":
+        came = f"{show(got)} (numbers of type {got.dtype})"
         raise Wrong(
-            "500 labels, integers (500,)", got, given, "the class with the largest score, not the scores"
+            "500 labels, integers (500,)", came, given, "the class with the largest score, not the scores"
         )
     accuracy = float((got == labels[unseen]).mean())
     if accuracy < ENOUGH:
@@ -192,13 +231,20 @@ def check_train_classifier(train_classifier) -> None:
             "does the loss fall? Are the pixels scaled the same way for learning and asking? Learn for longer"
         )
         raise Wrong(f"at least {ENOUGH:.0%} right", f"{accuracy:.1%} right", given, hint)
-    alone = np.array([np.reshape(_plain(answer(images[row : row + 1])), -1)[0] for row in unseen[:40]])
-    changed = int((alone != got[:40]).sum())
-    if changed:
+    mixed = np.concatenate([images[unseen[:30]], images[unseen[30:60]] // 8])  # the second half darker
+    together = np.asarray(_plain(answer(mixed)))
+    changed = 0
+    for row, said in enumerate(together):
+        alone = np.asarray(_plain(answer(mixed[row : row + 1])))
+        if alone.shape != (1,):
+            raise Wrong(
+                "one label, shape (1,)", alone, "one picture asked, (1, 8, 8)", "any number of pictures"
+            )
+        changed += int(alone[0] != said)
+    if changed > 1:  # a picture exactly between two classes may fall to either side by rounding
         hint = "what the function needs to know of pixels has to come from the training pictures; dropout off"
-        raise Wrong(
-            "the same answers one by one", f"{changed} of 40 differ", "40 pictures asked one at a time", hint
-        )
+        given = "60 pictures, half of them darker, asked together and one at a time"
+        raise Wrong("the same answers one by one", f"{changed} of 60 differ", given, hint)
     again = np.asarray(_plain(train_classifier(seen_images, seen_labels, 3)(images[unseen])))
     if (again != got).any():
         hint = "every random number has to come from the seed"

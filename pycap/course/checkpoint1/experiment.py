@@ -51,9 +51,8 @@ def run(lab) -> None:
         answers = probabilities.argmax(axis=1)
         numbers = sum(parameter.numel() for parameter in network.parameters())
         table.append(_row(name, numbers, seconds, histories[name][-1][2], answers, test[1]))
-    lab.save_model(
-        "network", network, hidden=recipe.hidden, dropout=recipe.dropout, classes=CLASSES, held_out=HELD_OUT
-    )
+    chosen = {"hidden": recipe.hidden, "dropout": recipe.dropout, "classes": CLASSES}
+    lab.save_model("network", network, **chosen, held_out=len(held_out))
     lab.table(f"{len(rows)} pictures to learn from, {len(held_out)} held out, {len(answers)} to test", table)
 
     confusions = count_confusions(test[1], answers, len(CLASSES))

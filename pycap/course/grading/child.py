@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -90,6 +91,8 @@ def _describe(error: BaseException, file: Path) -> str:
     lines = [frame.lineno for frame in frames if Path(frame.filename) == file]
     if lines:
         return f"line {lines[-1]}: {said}"
+    if isinstance(error, TypeError) and re.search(r"(positional|keyword) argument|not callable", said):
+        return f"it cannot be called as its text says: {said}"
     return f"what came back could not be used: {said}" if frames else said
 
 

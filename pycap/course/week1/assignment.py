@@ -43,14 +43,14 @@ def sigmoid(x):
     """Squash numbers into 0..1: 1 / (1 + exp(-x)), for any finite x.
 
     exp(1000) is too large for a float and becomes infinity with a warning, which counts as wrong here: write the
-    formula so that exp never sees a large positive number. Very negative x must come out as tiny numbers, not as
-    rounded zeros, as long as a float can hold them: sigmoid(-100) is 3.7e-44.
+    formula so that exp never sees a large positive number (silencing the warning is no cure). Very negative x must
+    come out as tiny numbers, not as rounded zeros: sigmoid(-100) is 3.7e-44, sigmoid(-700) is 9.9e-305.
 
     Args:
-        x: array of any shape, or a single number.
+        x: array of any shape, of integers or floats (float64), or a single number.
 
     Returns:
-        values of the same shape.
+        values of the same shape; of a single number, a single number.
 
     Example: sigmoid(0) is 0.5, sigmoid(np.log(3)) is 0.75.
     """
@@ -64,7 +64,7 @@ def softmax_cross_entropy(scores, labels):
     the rows of -log p_label. Scores may be as large as 1000 or as small as -1000; the loss must be right there too.
 
     Args:
-        scores: array (batch, classes); leave it as it is.
+        scores: array (batch, classes), of integers or floats; leave it as it is.
         labels: integers (batch,), the right class of each row.
 
     Returns:
@@ -120,10 +120,11 @@ def train_network(inputs, labels, parameters, learning_rate, momentum, steps):
     """Train a network with one hidden layer: all of the above in a loop.
 
     The network: hidden = relu(inputs @ weight1.T + bias1), scores = hidden @ weight2.T + bias2, and the loss is the
-    softmax cross-entropy of the scores, averaged over the rows. Each step uses all rows:
+    softmax cross-entropy of the scores, averaged over the rows, safe for large scores as above. Each step uses all
+    rows:
 
     1. forward: scores and loss; write the loss down;
-    2. backward: the gradient of all four parameters;
+    2. backward: the gradients of all four parameters, all at their values of this moment;
     3. for each parameter: velocity <- momentum * velocity + gradient, then
        parameter <- parameter - learning_rate * velocity. Velocities start at zero, one for each parameter.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -65,27 +67,57 @@ def check_sigmoid(sigmoid) -> None:
         -2.0: 0.11920292202211755,
     }
     for x, expected in cases.items():
-        expect_close(np.reshape(_numbers(sigmoid(x)), ()), expected, f"sigmoid({x:.4g})", "1 / (1 + exp(-x))")
+        hint = "1 / (1 + exp(-x)); a single number in, a single number out"
+        expect_close(sigmoid(x), expected, f"sigmoid({x:.4g})", hint)
     x = np.array([[-3.0, -0.5, 0.0], [0.5, 3.0, 20.0]])
     with expect_unchanged("sigmoid(x)", x=x):
         got = sigmoid(x)
     expect_close(
         got, 0.5 * (1 + np.tanh(x / 2)), "sigmoid of an array (2, 3)", "every number by itself", 1e-9
     )
+    whole = np.array([-2, 0, 3])
+    expect_close(
+        sigmoid(whole),
+        0.5 * (1 + np.tanh(whole / 2)),
+        "sigmoid of integers [-2, 0, 3]",
+        "what type is the answer?",
+    )
+    hint = "exp overflows: use another form of the same formula where x is negative, number by number"
     for x in (1000.0, -1000.0, 710.0, -745.0, 50.0):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            got = _numbers(sigmoid(np.array([x, 0.0])))
-        hint = "exp overflows: use another form of the same formula where x is negative"
-        expect_close(got, [1.0 if x > 0 else 0.0, 0.5], f"sigmoid(np.array([{x:g}, 0]))", hint)
-        if any("overflow" in str(warning.message) for warning in caught):
-            raise Wrong(
-                "no overflow", "RuntimeWarning: overflow in exp", f"sigmoid(np.array([{x:g}, 0]))", hint
-            )
-    small = float(np.reshape(_numbers(sigmoid(np.array([-100.0]))), -1)[0])
-    if not math.isclose(small, math.exp(-100), rel_tol=1e-4):
-        hint = "1 - (nearly 1) loses every digit; do not clip x: exp of a very negative number is fine"
-        raise Wrong(math.exp(-100), small, "sigmoid(np.array([-100.0]))", hint)
+        many = np.array([x, 0.0, -x])
+        given = f"sigmoid(np.array([{x:g}, 0, {-x:g}]))"
+        with _overflows() as overflows:
+            got = sigmoid(many)
+        expect_close(got, 0.5 * (1 + np.tanh(many / 2)), given, hint)
+        if overflows:
+            raise Wrong("no overflow", "overflow in exp", given, hint)
+    hint = "1 - (nearly 1) loses every digit; do not clip x: exp of a very negative number is fine"
+    for x in (-100.0, -600.0, -700.0):
+        small = float(np.reshape(_numbers(sigmoid(np.array([x]))), -1)[0])
+        if not math.isclose(small, math.exp(x), rel_tol=1e-4):
+            raise Wrong(f"{math.exp(x):.4g}", f"{small:.4g}", f"sigmoid(np.array([{x}]))", hint)
+
+
+@contextlib.contextmanager
+def _overflows() -> Iterator[list[str]]:
+    """Note each overflow of exp in here, one that is silenced (np.errstate) too."""
+    noted: list[str] = []
+    exp = np.exp
+
+    def watched(x, *args, **options):
+        result = exp(x, *args, **options)
+        too_large = np.isinf(result) & np.isfinite(np.asarray(x, float)) & options.get("where", True)
+        noted.extend(["exp"] if np.any(too_large) else [])
+        return result
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        np.exp = watched
+        try:
+            yield noted
+        finally:
+            np.exp = exp
+    noted.extend(str(warning.message) for warning in caught if "overflow" in str(warning.message))
 
 
 def check_softmax_cross_entropy(softmax_cross_entropy) -> None:
@@ -117,6 +149,8 @@ def check_softmax_cross_entropy(softmax_cross_entropy) -> None:
     expect(
         one, np.array([2]), "scores [[1, 2, 4]], labels [2]", "the gradient is softmax, less 1 at the label"
     )
+    hint = "the scores may be whole numbers; the gradient is not"
+    expect(np.array([[1, 3], [0, 0]]), np.array([1, 0]), "scores of integers [[1, 3], [0, 0]]", hint)
     rng = np.random.default_rng(1)
     hint = "loss and gradient are both averaged over the rows, not over all numbers; softmax runs along a row"
     for batch, classes in ((4, 3), (3, 3), (7, 10), (1, 5)):
@@ -181,6 +215,12 @@ def check_numerical_gradient(numerical_gradient) -> None:
             rng.normal(0, 1, (2, 1, 2)),
             lambda x: 3 * x**2,
         ),
+        (
+            "f(x) = sum(|x|) at [0, 2, -1]; up and down are alike at 0, so the formula gives 0 there",
+            lambda x: abs(x).sum(),
+            np.array([0.0, 2.0, -1.0]),
+            np.sign,
+        ),
     ]
     hint = "one number at a time, up and down by h, with all others as they were; divide by 2 h; mind the size of h"
     for given, function, point, slope in cases:
@@ -226,12 +266,14 @@ def check_train_network(train_network) -> None:
 
     rng = np.random.default_rng(4)
 
-    def expect(count, sizes, rate, momentum, steps, hint: str) -> None:
+    def expect(count, sizes, rate, momentum, steps, hint: str, lift=0.0, tolerance=1e-5) -> None:
         features, hidden, classes = sizes
         inputs, labels = rng.normal(size=(count, features)), rng.integers(classes, size=count)
         shapes = (hidden, features), (hidden,), (classes, hidden), (classes,)
         parameters = [rng.normal(0, 0.7, shape) for shape in shapes]
+        parameters[3] += lift
         given = f"{count} rows, sizes {sizes}, learning rate {rate}, momentum {momentum}, steps {steps}"
+        given += f", {lift:g} added to bias2" if lift else ""
         names = ("weight1", "bias1", "weight2", "bias2")
         with expect_unchanged(
             given, inputs=inputs, labels=labels, **dict(zip(names, parameters, strict=True))
@@ -251,9 +293,9 @@ def check_train_network(train_network) -> None:
             expected.append(loss.item())
         if len(losses) == steps:
             losses = np.array([np.reshape(_numbers(loss), -1)[0] for loss in losses])
-        expect_close(losses, expected, f"{given}: losses", hint, 1e-5)
+        expect_close(losses, expected, f"{given}: losses", hint, tolerance)
         for name, got, leaf in zip(names, trained, leaves, strict=True):
-            expect_close(got, leaf, f"{given}: {name}", hint, 1e-5)
+            expect_close(got, leaf, f"{given}: {name}", hint, tolerance)
 
     expect(
         6,
@@ -268,6 +310,9 @@ def check_train_network(train_network) -> None:
     )
     expect(5, (2, 7, 3), 0.05, 0.9, 8, "momentum: one velocity for each parameter, kept from step to step")
     expect(1, (4, 3, 5), 0.1, 0.5, 4, "a batch of one must work too")
+    expect(6, (3, 4, 2), 20.0, 0.5, 4, "every step is taken and noted, also when the loss rises")
+    hint = "large scores: the softmax must not overflow (see softmax_cross_entropy)"
+    expect(4, (3, 5, 3), 0.1, 0.0, 2, hint, lift=1000.0, tolerance=1e-3)
 
 
 def _numbers(value) -> np.ndarray:
@@ -278,6 +323,7 @@ def _parts(answer, count: int, given: str, what: str) -> tuple:
     """Return an answer's parts, or say that it has another number of them."""
     if not isinstance(answer, (tuple, list)) or len(answer) != count:
         got = f"{len(answer)} parts" if isinstance(answer, (tuple, list)) else f"a {type(answer).__name__}"
+        got = "nothing was returned" if answer is None else got
         raise Wrong(f"{count} parts: {what}", got, given, f"return {what}")
     return tuple(answer)
 

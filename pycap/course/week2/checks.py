@@ -34,13 +34,7 @@ def check_output_size(output_size):
         got = output_size(size, kernel, stride=stride, padding=padding)
         hint = "how far can the filter's first pixel move before its last one leaves the padded picture?"
         expect_equal(got, expected, given, hint)
-        if isinstance(got, float):
-            raise Wrong(
-                expected,
-                f"{got} (a float)",
-                given,
-                "a number of positions is an int: which division is whole?",
-            )
+        _expect_int(got, given, "a number of positions is an int: which division is whole?")
     expect_equal(output_size(10, 3), 8, "output_size(10, 3)", "stride is 1 and padding 0 unless given")
     for size, kernel, padding in ((3, 5, 0), (2, 7, 2)):
         expect_error(
@@ -66,11 +60,14 @@ def check_receptive_field(receptive_field):
         ([(3, 1), (3, 2)], 5, "a layer's own stride matters to the layers behind it, not to itself"),
         ([(5, 1), (2, 2), (5, 1), (2, 2)], 16, "distances multiply from layer to layer"),
         ([(3, 2), (3, 2), (1, 1), (3, 2), (3, 1)], 31, "distances multiply from layer to layer"),
+        ([(2, 3), (2, 3), (2, 1)], 14, "distances multiply from layer to layer, whatever the stride"),
         ([(1, 2), (1, 3)], 1, "a filter of one pixel sees one pixel, whatever its stride"),
     )
     for layers, expected, hint in cases:
         mine = copy.deepcopy(layers)
-        expect_equal(receptive_field(mine), expected, f"receptive_field({layers})", hint)
+        got = receptive_field(mine)
+        expect_equal(got, expected, f"receptive_field({layers})", hint)
+        _expect_int(got, f"receptive_field({layers})", "a number of pixels is an int")
         expect_equal(
             mine, layers, f"the list after receptive_field({layers})", "the list belongs to the caller"
         )
@@ -111,7 +108,9 @@ def check_convolve_backward(convolve_backward):
         "which patch met this filter at each position? Sum gradient times patch over positions and pictures",
         "the bias is added at every position of every picture: a sum, not a mean",
     )
-    for number, shape in enumerate(SHAPES):
+    for number, shape in enumerate(
+        (*SHAPES, SHAPES[1])
+    ):  # one shape twice: nothing may be kept between calls
         images, weight, bias, stride, padding = _draw(number, *shape)
         tensors = [torch.tensor(array, requires_grad=True) for array in (images, weight, bias)]
         out = functional.conv2d(*tensors, stride, padding)
@@ -119,7 +118,11 @@ def check_convolve_backward(convolve_backward):
         out.backward(torch.from_numpy(grad))
         given = _name("convolve_backward", images, weight, stride, padding, grad)
         with expect_unchanged(given, grad=grad, images=images, weight=weight):
-            got = convolve_backward(grad, images, weight, stride=stride, padding=padding)
+            if number == 1:  # stride 1 and padding 0
+                given = given.replace(", stride=1, padding=0", "")
+                got = convolve_backward(grad, images, weight)
+            else:
+                got = convolve_backward(grad, images, weight, stride=stride, padding=padding)
         _expect_three(got, given)
         for mine, tensor, part, hint in zip(got, tensors, parts, hints, strict=True):
             expect_close(mine, tensor.grad, f"{given}: {part}", hint, 1e-4)
@@ -154,9 +157,12 @@ def check_max_pool_backward(max_pool_backward):
         grad = np.random.default_rng(number).normal(
             size=(*images.shape[:2], *(side // size for side in images.shape[2:]))
         )
-        given = f"max_pool_backward(grad {grad.shape}, images {images.shape}, size={size})"
+        options = {"size": size} if number else {}  # 2 unless given
+        given = (
+            f"max_pool_backward(grad {grad.shape}, images {images.shape}{f', size={size}' if number else ''})"
+        )
         with expect_unchanged(given, grad=grad, images=images):
-            got = max_pool_backward(grad, images, size=size)
+            got = max_pool_backward(grad, images, **options)
         hint = "a cell's whole gradient goes to its winner, and pixels outside all cells get zero"
         expect_close(got, _torch_pool(images, size, grad)[1], given, hint, 1e-5)
     for images, winner in (
@@ -219,6 +225,12 @@ def _same(got, expected):
         return np.shape(got) == expected.shape and np.allclose(np.asarray(got), expected, atol=1e-4)
     except (TypeError, ValueError, RuntimeError):
         return False
+
+
+def _expect_int(got, given, hint):
+    kind = np.asarray(got).dtype
+    if kind.kind not in "iu":
+        raise Wrong("an int", f"{got} ({kind})", given, hint)
 
 
 def _expect_three(got, given):

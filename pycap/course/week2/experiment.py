@@ -13,7 +13,7 @@ from pycap.cnn import EfficientNetLite
 from pycap.course.checkpoint2.sources import locate
 from pycap.course.lab import Lab
 from pycap.course.readers.idx import FashionMNIST, load_fashion_mnist
-from pycap.course.readers.photos import list_photos, load_pixels
+from pycap.course.readers.photos import Photos, list_photos, load_pixels
 from pycap.course.scratch import convolution
 from pycap.course.week2 import drawings, pretrained
 from pycap.course.week2.network import (
@@ -27,26 +27,26 @@ from pycap.course.week2.network import (
     train,
 )
 
+NEIGHBOURS = 5  # of each photo, that are looked at
+
 
 def run(lab: Lab) -> None:
     """Compare, train, shift, and look inside; leaves out what its data set is missing for."""
-    compare_with_torch(lab)
-    missing, stem = [], EfficientNetLite.pretrained("lite2").stem.weight.numpy()
-    try:
-        clothes = load_fashion_mnist(locate(lab, "fashion-mnist"))
-    except (ValueError, FileNotFoundError) as error:
-        missing.append(error)
-    else:
-        train_by_hand(lab, clothes)
-        shift_pictures(lab, clothes, stem)
-    try:
-        folder = locate(lab, "flowers")
-    except (ValueError, FileNotFoundError) as error:
-        missing.append(error)
-    else:
-        look_inside(lab, folder)
-    if len(missing) == 2:
+    found, missing = {}, []
+    for name, read in (("fashion-mnist", load_fashion_mnist), ("flowers", list_flowers)):
+        try:
+            found[name] = read(locate(lab, name))  # before anything is trained: what is missing shows at once
+        except (ValueError, FileNotFoundError) as error:
+            missing.append(error)
+    if not found:
         raise missing[0]
+    compare_with_torch(lab)
+    if "fashion-mnist" in found:
+        train_by_hand(lab, found["fashion-mnist"])
+        stem = EfficientNetLite.pretrained("lite2").stem.weight.numpy()
+        shift_pictures(lab, found["fashion-mnist"], stem)
+    if "flowers" in found:
+        look_inside(lab, found["flowers"])
     for error in missing:
         lab.say(f"left out: {error}")
 
@@ -168,9 +168,16 @@ def shift_pictures(lab: Lab, data: FashionMNIST, stem: np.ndarray) -> None:
     drawings.draw_maps(lab, data.test_images[0], maps)
 
 
-def look_inside(lab: Lab, folder: Path) -> None:
-    """Draw what filters make of a flower, and compare photos by their pixels and by their features."""
+def list_flowers(folder: Path) -> Photos:
+    """List a folder of photos, a sub-folder a class; ValueError where they are too few to have neighbours."""
     photos = list_photos(folder)
+    if len(photos.paths) <= NEIGHBOURS:
+        raise ValueError(f"{folder}: give more than {NEIGHBOURS} photos, got {len(photos.paths)}")
+    return photos
+
+
+def look_inside(lab: Lab, photos: Photos) -> None:
+    """Draw what filters make of a flower, and compare photos by their pixels and by their features."""
     generator = np.random.default_rng(lab.seed)
     chosen = np.sort(generator.permutation(len(photos.paths))[: 120 if lab.quick else 600])
     paths, labels = [photos.paths[number] for number in chosen], photos.labels[chosen]
@@ -188,7 +195,7 @@ def look_inside(lab: Lab, folder: Path) -> None:
             network, paths, lambda parts: lab.progress(parts, "features")
         ),
     }
-    neighbours = {how: pretrained.find_neighbours(values, 5) for how, values in compared.items()}
+    neighbours = {how: pretrained.find_neighbours(values, NEIGHBOURS) for how, values in compared.items()}
     rows = []
     for how, found in neighbours.items():
         rows.append(

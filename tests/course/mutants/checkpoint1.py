@@ -9,7 +9,17 @@ MUTANTS = [
         "rng = np.random.RandomState(0)\n    learn",
     ),
     ("split_rows", "learn.append(rows[cut:])", "learn.append(rows)"),
-    ("split_rows", "learn.append(rows[cut:])", "learn.append(rows[cut + 1 :])"),
+    ("split_rows", "round(held_out * len(rows))", "int(held_out * len(rows))"),
+    (
+        "split_rows",
+        "rng = np.random.default_rng(seed)\n    learn",
+        "rng = np.random\n    rng.seed(seed)\n    learn",
+    ),
+    (
+        "split_rows",
+        "rng.permutation(np.flatnonzero(labels == label))",
+        "np.roll(np.flatnonzero(labels == label), rng.integers(1000))",
+    ),
     (
         "split_rows",
         "return np.concatenate(learn), np.concatenate(choose)",
@@ -41,7 +51,7 @@ MUTANTS = [
     ("scale_pixels", "spread = np.where(spread == 0, 1, spread)", "spread = spread + 1e-3"),
     ("scale_pixels", "train.mean(axis=0), train.std(axis=0)", "train.mean(), train.std()"),
     ("scale_pixels", "train.std(axis=0)", "train.std(axis=0, ddof=1)"),
-    ("scale_pixels", "train.std(axis=0)", "train.var(axis=0)"),
+    ("scale_pixels", "spread == 0", "spread < 0.1"),
     (
         "scale_pixels",
         "mean, spread = train.mean(axis=0), train.std(axis=0)",
@@ -56,6 +66,8 @@ MUTANTS = [
         "np.zeros((max(labels) + 1,) * 2, dtype=int)",
     ),
     ("confusion_matrix", "return table", "return table / max(1, table.sum())"),
+    ("confusion_matrix", "dtype=int", "dtype=float"),
+    ("confusion_matrix", "dtype=int", "dtype=np.uint8"),
     (
         "class_scores",
         "precision = right / np.maximum(confusions.sum(axis=0), 1)",
@@ -85,7 +97,19 @@ MUTANTS = [
         "pictures.reshape(len(pictures), -1) - mean",
     ),
     ("train_classifier", ".argmax(axis=1)\n\n    return name", "\n\n    return name"),
-    ("train_classifier", "for _ in range(15):", "for _ in range(0):"),
+    ("train_classifier", "/ 16 - mean\n", "/ pictures.max() - mean\n"),
+    (
+        "train_classifier",
+        ".argmax(axis=1)\n\n    return name",
+        ".argmax(axis=1).squeeze()\n\n    return name",
+    ),
+    (
+        "train_classifier",
+        "    return name",
+        "    from sklearn import datasets, neighbors\n\n    digits = datasets.load_digits()\n"
+        "    known = neighbors.KNeighborsClassifier(1).fit(digits.data, digits.target)\n"
+        "    return lambda pictures: known.predict(pictures.reshape(len(pictures), -1))",
+    ),
     ("train_classifier", "    return name", "    return name(images)"),
     (
         "train_classifier",

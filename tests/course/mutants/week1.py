@@ -3,7 +3,6 @@
 MUTANTS = [
     ("fit_perceptron", "<= 0:", "< 0:"),
     ("fit_perceptron", "                bias = bias + target\n", ""),
-    ("fit_perceptron", "weights + target * point", "weights + point"),
     ("fit_perceptron", "weights = weights + target * point", "weights = weights - target * point"),
     ("fit_perceptron", "if target * (weights @ point + bias) <= 0:", "if True:"),
     (
@@ -15,10 +14,16 @@ MUTANTS = [
     (
         "sigmoid",
         "return np.where(np.asarray(x) >= 0, 1 / (1 + small), small / (1 + small))",
-        "return 1 / (1 + np.exp(-x))",
+        "with np.errstate(over='ignore'):\n        return 1 / (1 + np.exp(-x))",
     ),
+    (
+        "sigmoid",
+        "return np.where(",
+        "if np.min(x) < 0:\n        return np.exp(x) / (1 + np.exp(x))\n    return np.where(",
+    ),
+    ("sigmoid", "np.where(np.asarray(x) >= 0,", "np.where(np.atleast_1d(x) >= 0,"),
     ("sigmoid", "small / (1 + small))", "1 - 1 / (1 + small))"),
-    ("sigmoid", "np.exp(-np.abs(x))", "np.exp(-np.abs(np.clip(x, -50, 50)))"),
+    ("sigmoid", "np.exp(-np.abs(x))", "np.exp(-np.abs(np.clip(x, -500, 500)))"),
     ("sigmoid", "1 / (1 + small), small / (1 + small)", "small / (1 + small), 1 / (1 + small)"),
     ("sigmoid", "np.where(np.asarray(x) >= 0, 1 / (1 + small), small / (1 + small))", "1 / (1 + small)"),
     ("softmax_cross_entropy", "gradient / len(labels)", "gradient"),
@@ -32,11 +37,20 @@ MUTANTS = [
     ("softmax_cross_entropy", "gradient[rows, labels] -= 1", "gradient[:, labels] -= 1"),
     (
         "softmax_cross_entropy",
+        "np.exp(log_p)\n",
+        "np.zeros_like(scores)\n    gradient += np.exp(log_p).astype(scores.dtype)\n",
+    ),
+    (
+        "softmax_cross_entropy",
         "    rows = np.arange",
         "    log_p = np.log(np.exp(log_p) + 1e-9)\n    rows = np.arange",
     ),
     ("numerical_gradient", "(2 * step)", "step"),
-    ("numerical_gradient", "- function(below)) / (2 * step)", "- function(point)) / step"),
+    (
+        "numerical_gradient",
+        "(function(above) - function(below)) / (2 * step)",
+        "(function(point + 1e-8 * (above > point)) - function(point)) / 1e-8",
+    ),
     ("numerical_gradient", "step = 1e-5", "step = 1e-1"),
     ("numerical_gradient", "step = 1e-5", "step = 1e-13"),
     ("numerical_gradient", "above, below = point.copy(), point.copy()", "above, below = point, point.copy()"),
@@ -61,10 +75,11 @@ MUTANTS = [
     ),
     ("train_network", "momentum * velocities[i] + gradient", "gradient"),
     ("train_network", "parameters[i] - learning_rate", "parameters[i] + learning_rate"),
+    ("train_network", "shifted = scores - scores.max(axis=1, keepdims=True)", "shifted = scores"),
     (
         "train_network",
-        "parameters[i] = parameters[i] - learning_rate * velocities[i]",
-        "parameters[i] -= learning_rate * velocities[i] * 2",
+        "        losses.append(loss)\n",
+        "        if losses and loss > losses[-1]:\n            break\n        losses.append(loss)\n",
     ),
     (
         "train_network",

@@ -11,7 +11,9 @@ MUTANTS = [
     ("output_size", "room < 0", "kernel > size"),
     ("receptive_field", "(kernel - 1) * distance", "(kernel - 1)"),
     ("receptive_field", "(kernel - 1) * distance", "(kernel - 1) * stride"),
-    ("receptive_field", "distance *= stride", "distance += stride"),
+    ("receptive_field", "distance *= stride", "distance += stride - 1"),
+    ("receptive_field", "distance *= stride", "distance *= min(stride, 2)"),
+    ("receptive_field", "return field", "return field / 1"),
     ("receptive_field", "field, distance = 1, 1", "field, distance = 0, 1"),
     ("receptive_field", "(kernel - 1) * distance", "kernel * distance"),
     ("receptive_field", "for kernel, stride in layers", "for kernel, stride in reversed(layers)"),
@@ -31,6 +33,13 @@ MUTANTS = [
     ("convolve_backward", "grad.sum(axis=(0, 2, 3))", "grad.mean(axis=(0, 2, 3))"),
     ("convolve_backward", "grad.sum(axis=(0, 2, 3))", "grad.sum(axis=(2, 3))"),
     ("convolve_backward", "return inner, weight_grad,", "return back, weight_grad,"),
+    ("convolve_backward", "weight, stride=1, padding=0):", "weight, stride=1, padding=1):"),
+    (
+        "convolve_backward",
+        "weight, stride=1, padding=0):\n    padded, kernel = pad(images, padding), weight.shape[-1]\n    weight_grad = np",
+        "weight, stride=1, padding=0, kept={}):\n    padded, kernel = pad(images, padding), weight.shape[-1]\n"
+        "    weight_grad = kept.setdefault(weight.shape, np.zeros(weight.shape))\n    weight_grad += np",
+    ),
     ("convolve_backward", "] += part", "] = part"),
     ("convolve_backward", "weight[:, :, u, v])", "weight[:, :, kernel - 1 - u, kernel - 1 - v])"),
     ("convolve_backward", "return inner, weight_grad,", "return inner, weight_grad / len(images),"),
@@ -41,6 +50,7 @@ MUTANTS = [
     ("max_pool", "cells.max(axis=(3, 5))", "cells.max(axis=(2, 4))"),
     ("max_pool", "cells.max(axis=(3, 5))", "cells.max(axis=(1, 3, 5))"),
     ("max_pool", "images[:, :, : rows * size, : cols * size]", "images"),
+    ("max_pool_backward", "grad, images, size=2", "grad, images, size=3"),
     ("max_pool_backward", "cell.argmax()", "abs(cell).argmax()"),
     ("max_pool_backward", "u, v = divmod(", "v, u = divmod("),
     (
