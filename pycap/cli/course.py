@@ -185,8 +185,11 @@ def start_assignment(unit: Unit, folder: Path) -> int:
     target = assignment_file(unit, folder)
     if target.exists():
         raise ValueError(f"{target} is there already and was left as it is; move it away to begin anew")
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(unit.skeleton, target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(unit.skeleton, target)
+    except OSError as error:
+        raise ValueError(f"{target} cannot be written ({error.strerror}); give another folder") from None
     print(target)
     for task in unit.tasks():
         print(f"  {task.name}: {task.title}", file=sys.stderr)
@@ -215,8 +218,12 @@ def check_assignment(unit: Unit, folder: Path, as_json: bool) -> int:
     for result in results:
         print_result(result, as_json)
     passed = sum(result.passed for result in results)
-    progress.note_tasks(unit, {result.name: result.passed for result in results})
     print(f"{passed} of {len(results)} tasks passed", file=sys.stderr)
+    try:
+        progress.note_tasks(unit, {result.name: result.passed for result in results})
+    except OSError as error:
+        place = f"{progress.path} ({error.strerror})"
+        print(f"progress cannot be kept in {place}; name another folder in PYCAP_COURSE", file=sys.stderr)
     return 0 if passed == len(results) else 1
 
 

@@ -44,6 +44,9 @@ class Lab:
         quick: under a minute instead of the whole.
         seed: of every random number.
         data: what the user gave as `--data`, for the unit's data set; None: looked for.
+
+    Raises:
+        ValueError: the folder cannot be made.
     """
 
     def __init__(
@@ -53,7 +56,12 @@ class Lab:
         self._given = data
         self._tables: dict[str, list[dict]] = {}
         self._started = time.monotonic()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"{self.folder} cannot be made ({error.strerror}); give another folder with --out or PYCAP_COURSE"
+            ) from None
 
     @property
     def given(self) -> Path | None:

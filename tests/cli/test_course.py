@@ -99,6 +99,22 @@ def test_a_mistake_is_one_line(words: list[str], saying: str, capsys: pytest.Cap
     assert printed.count("\n") == 1
 
 
+def test_a_place_that_cannot_be_written_is_named_and_grades_are_given_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    monkeypatch.setenv("PYCAP_COURSE", str(file / "home"))
+    shutil.copy(SOLUTIONS / "week1.py", tmp_path / "week1.py")
+    assert main(["course", "check", "1", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("passed") == len(UNITS[0].tasks())
+    assert "progress cannot be kept in" in printed.err
+    for words in (["start", "1", str(file / "work")], ["run", "1", "--quick"]):
+        assert main(["course", *words]) == 1
+        assert "give another folder" in capsys.readouterr().err
+
+
 def test_a_unit_without_a_model_cannot_be_asked(capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as caught:
         main(["course", "run", "week1", "--predict", "x"])

@@ -93,6 +93,8 @@ def small_flickr8k(source: Path, target: Path, count: int) -> Path:
 def test_an_untrained_captioner_says_how_to_train_it(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="train it: pycap course run week8"):
         experiment.predict(Lab(find_unit("week8"), tmp_path), "photo.jpg")
+    with pytest.raises(ValueError, match="needs the path of a photo"):
+        experiment.predict(Lab(find_unit("week8"), tmp_path), " ")
 
 
 def test_a_pooled_encoder_leaves_one_region_the_mean_of_all():

@@ -67,12 +67,13 @@ def expect_close(got: Any, expected: Any, given: str, hint: str = "", tolerance:
         hint: shown with the difference.
         tolerance: allowed difference, times 1 + the expected size.
     """
-    if isinstance(expected, (tuple, list)) and any(
-        _as_array(part) is None or np.ndim(part) for part in expected
-    ):
+    left, right = _as_array(got), _as_array(expected)
+    table = (
+        isinstance(expected, list) and right is not None and right.dtype.kind in "biufc"
+    )  # no parts: one array
+    if not table and isinstance(expected, (tuple, list)) and any(_is_part(part) for part in expected):
         _expect_parts(got, expected, given, hint, tolerance)
         return
-    left, right = _as_array(got), _as_array(expected)
     if left is None or left.dtype.kind not in "biufc":
         raise Wrong(expected, f"{show(got)} ({_kind(got)})", given, hint or "return numbers")
     if left.shape != right.shape:
@@ -81,6 +82,10 @@ def expect_close(got: Any, expected: Any, given: str, hint: str = "", tolerance:
         good = np.isclose(left, right, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not good.all():
         raise Wrong(right, left, given, hint)
+
+
+def _is_part(value: Any) -> bool:
+    return _as_array(value) is None or np.ndim(value) > 0
 
 
 def _expect_parts(got: Any, expected: Any, given: str, hint: str, tolerance: float) -> None:
@@ -144,14 +149,21 @@ def expect_unchanged(given: str, **arguments: Any) -> Iterator[None]:
 
 def _as_array(value: Any) -> np.ndarray | None:
     """Return a value as an array, or None where it is none."""
-    if hasattr(value, "detach"):  # a tensor, with or without gradient
-        value = value.detach().cpu().numpy()
-    if isinstance(value, (list, tuple)) and any(hasattr(part, "detach") for part in value):
-        value = [part.detach().cpu().numpy() if hasattr(part, "detach") else part for part in value]
     try:
-        return np.asarray(value)
-    except (ValueError, TypeError, RuntimeError):  # ragged
+        return np.asarray(_without_gradients(value))
+    except (ValueError, TypeError, RuntimeError, RecursionError):  # ragged, no numbers, a list in itself
         return None
+
+
+def _without_gradients(value: Any) -> Any:
+    """Return nested lists with NumPy arrays in the place of tensors."""
+    if hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
+    if isinstance(value, (list, tuple)) and any(
+        hasattr(part, "detach") or isinstance(part, (list, tuple)) for part in value
+    ):
+        return [_without_gradients(part) for part in value]
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -175,4 +187,7 @@ def _plain_key(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}" if value is not None else "nothing was returned"
+    if value is None:
+        return "nothing was returned"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -54,9 +54,11 @@ def grade(unit: Unit, file: Path, task_seconds: float = TASK_SECONDS) -> list[Re
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be loaded: a syntax error, an import that fails, code at its top level that raises or
-            does not end. The message names the line.
+        ValueError: it is a folder, or cannot be loaded: a syntax error, an import that fails, code at its top level
+            that raises or does not end. The message names the line.
     """
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder; it should be the file with your answers")
     if not file.is_file():
         raise FileNotFoundError(
             f"{file} is missing; pycap course start {unit.name} {file.parent} writes it for you to fill in"
@@ -75,7 +77,7 @@ def grade(unit: Unit, file: Path, task_seconds: float = TASK_SECONDS) -> list[Re
 def _run_child(unit: Unit, file: Path, first: int, task_seconds: float) -> tuple[list[Result], str]:
     """Return the results of the tasks from `first` on that one process came to, and what ended it before the rest."""
     read, write = os.pipe()
-    command = [sys.executable, "-m", "pycap.course.grading.child"]
+    command = [sys.executable, str(Path(__file__).with_name("child.py"))]
     command += [unit.checks, str(file.resolve()), str(first), str(write)]
     child = subprocess.Popen(
         command,
@@ -86,6 +88,7 @@ def _run_child(unit: Unit, file: Path, first: int, task_seconds: float) -> tuple
         start_new_session=True,
     )
     os.close(write)
+    names = [task.name for task in unit.tasks()]
     loaded, results = False, []
     try:
         with os.fdopen(read, "rb", buffering=0) as pipe:
@@ -94,7 +97,7 @@ def _run_child(unit: Unit, file: Path, first: int, task_seconds: float) -> tuple
                     raise ValueError(message["unloadable"])
                 if "loaded" in message:
                     loaded = True
-                else:
+                elif names[first + len(results) :][:1] == [message.get("name")]:
                     results.append(Result(**message))
         ending = "your code ended the program instead of returning"
     except TimeoutError:
@@ -125,8 +128,11 @@ def _messages(pipe: io.RawIOBase, task_seconds: float) -> Iterator[dict]:
                 return
             *lines, kept = (kept + piece).split(b"\n")
             for line in lines:
-                yield json.loads(line)
-                deadline = time.monotonic() + task_seconds
+                with contextlib.suppress(ValueError):  # a student's code may write into any open file
+                    message = json.loads(line)
+                    if isinstance(message, dict):
+                        yield message
+                        deadline = time.monotonic() + task_seconds
 
 
 def _environment() -> dict[str, str]:

@@ -4,7 +4,8 @@ Write the body of each function below; NumPy is all you need. Then run
 
     pycap course check 5 .
 
-All arrays are float64. No function may change its arguments.
+All arrays are float64. No function may change its arguments. In every task scores and energies may be as large as
++-1e5 and must not overflow.
 """
 
 from __future__ import annotations
@@ -115,15 +116,16 @@ def translate_greedily(step, state, start, end, limit):
 
     Begin by reading `start`. `step(token, state)` reads one token and returns `(scores, state)`: a score for every
     token as a 1-D array, and the state for the next step. Take the token with the highest score (the lowest number
-    on ties), read that one, and so on, until it is `end` or until `limit` tokens are written.
+    on ties), read that one, and so on, until it is `end` or until `limit` tokens are written. If `start` is
+    chosen later, it is written like any other token.
 
     Args:
         step: see above.
         state: before the first step.
-        start, end: token numbers.
+        start, end: token numbers, which may be equal.
         limit: tokens at most, at least 1. Do not call `step` more often than needed.
 
     Returns:
-        a list of ints without `start` and without `end`.
+        a list of ints: what was written, without the `start` that was given and without `end`.
     """
     raise NotImplementedError("translate_greedily: your turn")

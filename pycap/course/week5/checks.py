@@ -51,6 +51,12 @@ def check_masked_softmax(masked_softmax):
             "exp(1e5) overflows: subtract a row's largest score first, but the largest of the allowed ones; and a "
             "masked place is not a low score but none at all",
         )
+    expect_close(
+        masked_softmax(np.array([[1e5, 1e5], [-1e5, -1e5]]), np.ones((2, 2), dtype=bool)),
+        np.full((2, 2), 0.5),
+        "scores [[1e5, 1e5], [-1e5, -1e5]], all allowed",
+        "each row has a largest score of its own",
+    )
 
 
 def _additive_case(random, batch, regions, feature_dim, attention_dim):
@@ -75,7 +81,7 @@ def check_attend_additive(attend_additive):
             [sum(w * f for w, f in zip(*row, strict=True)) for row in zip(weights, features, strict=True)]
         )
         given = "batch, regions, feature_dim, attention_dim = {}, {}, {}, {}".format(*sizes)
-        with expect_unchanged(given, features=features, keys=keys, query=query, score=score):
+        with expect_unchanged(given, features=features, keys=keys, query=query, score=score, mask=mask):
             got = attend_additive(*case)
         if not isinstance(got, (tuple, list)) or len(got) != 2:
             raise Wrong("two arrays: context and weights", got, given, "return context first, then weights")
@@ -84,6 +90,13 @@ def check_attend_additive(attend_additive):
             "the query is added to every region's key before tanh; softmax runs over allowed regions of one row",
         )  # fmt: skip
         expect_close(got[0], context, f"{given}: context", "the context averages features, not keys")
+    features, keys = np.eye(3)[None], np.array([[[-1.0], [-0.5], [1.0]]])
+    expect_close(
+        attend_additive(features, keys, np.zeros((1, 1)), np.array([1e5]), np.array([[True, True, False]])),
+        ([[0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0]]),
+        "features = identity, keys -1, -0.5, 1, query 0, score 1e5, the last region masked",
+        "energies may be large, those of masked regions too: they must neither overflow nor win",
+    )
 
 
 def _attend(query, key, value, causal):
@@ -109,10 +122,13 @@ def check_attend_dot_product(attend_dot_product):
         expect_close(got, _attend(query, key, value, False), given, hint)
     for size in (1, 3, 6):
         query, key, value = random.normal(size=(3, size, 4))
+        given = f"causal=True with {size} places"
+        with expect_unchanged(given, query=query, key=key, value=value):
+            got = attend_dot_product(query, key, value, causal=True)
         expect_close(
-            attend_dot_product(query, key, value, causal=True),
+            got,
             _attend(query, key, value, True),
-            f"causal=True with {size} places",
+            given,
             "query i sees places 0 to i, itself included; what it may not see gets no weight and is not in the sum",
         )
     large = 300.0 * np.eye(3)
@@ -121,6 +137,12 @@ def check_attend_dot_product(attend_dot_product):
         (np.eye(3), np.eye(3)),
         "query = key = 300 * identity, value = identity",
         "scores of 50,000: subtract each row's largest before exp",
+    )
+    expect_close(
+        attend_dot_product(np.full((2, 1), 300.0), np.array([[-300.0], [300.0]]), np.eye(2), causal=True),
+        (np.eye(2), np.eye(2)),
+        "causal=True, query [[300], [300]], key [[-300], [300]], value = identity",
+        "the place that the first query may not see has by far the largest score: it must not matter",
     )
 
 
@@ -147,6 +169,13 @@ def check_attention_gradient(attention_gradient):
                 "by row, scores -> query and key; the square root is there on the way back too",
                 tolerance=1e-4,
             )
+    large, grad = 300.0 * np.eye(3), np.arange(9.0).reshape(3, 3)
+    expect_close(
+        attention_gradient(large, large, np.eye(3), grad),
+        (np.zeros((3, 3)), np.zeros((3, 3)), grad),
+        "query = key = 300 * identity, value = identity, grad_averages [[0, 1, 2], [3, 4, 5], [6, 7, 8]]",
+        "scores of 50,000: subtract each row's largest before exp; a weight that is exactly 0 or 1 does not move",
+    )
 
 
 def _slopes(array, loss):
@@ -195,6 +224,13 @@ def check_attend_multi_head(attend_multi_head):
             got[0], np.hstack(averages) @ merge, f"{given}: new features",
             "put the heads' averages side by side for every region, head 0 first, then multiply by merge",
         )  # fmt: skip
+    same = np.eye(2)
+    expect_close(
+        attend_multi_head(300.0 * same, np.hstack([same, same, same]), same, 1),
+        (300.0 * same, same[None]),
+        "features 300 * identity, project three identities side by side, merge = identity, 1 head",
+        "scores of 60,000: subtract each row's largest before exp",
+    )
     expect_error(
         lambda: attend_multi_head(np.ones((2, 6)), np.ones((6, 18)), np.ones((6, 6)), 4),
         ValueError,
@@ -203,27 +239,53 @@ def check_attend_multi_head(attend_multi_head):
     )
 
 
+def _stepper(table, calls, given):
+    """Return a `step` whose scores are the rows of a table, one after the other, and which notes what it was given."""
+
+    def step(token, state):
+        if not isinstance(state, int) or not 0 <= state <= len(table):
+            hint = "step returns scores first, then the state that belongs into the next step"
+            raise Wrong("a state that step has returned", state, f"{given}: state that step was given", hint)
+        if np.ndim(token) or not np.issubdtype(np.asarray(token).dtype, np.integer):
+            raise Wrong("a token number", token, f"{given}: token that step was given")
+        calls.append((int(token), state))
+        if state == len(table):
+            hint = "stop at the limit, and as soon as end is chosen"
+            raise Wrong(f"at most {len(table)} calls of step", "one more", given, hint)
+        return np.array(table[state], dtype=float), state + 1
+
+    return step
+
+
 def check_translate_greedily(translate_greedily):
-    def counting(table, calls):
-        def step(token, state):
-            calls.append((int(token), state))
-            return np.array(table[state], dtype=float), state + 1
-
-        return step
-
-    table = [[0, 0.1, 0.2, 5, 1], [9, 0, 0, 0, 0], [0, 0, 7, 7, 1], [0, 1, 9, 0, 0], [0, 0, 0, 0, 1]]
-    for end, limit, expected, reads in (
-        (4, 3, [3, 0, 2], [1, 3, 0]),
-        (2, 9, [3, 0], [1, 3, 0]),
-        (3, 9, [], [1]),
-        (4, 1, [3], [1]),
-        (4, 5, [3, 0, 2, 2], [1, 3, 0, 2, 2]),
+    ties = [[0, 0.1, 0.2, 5, 1], [9, 0, 0, 0, 0], [0, 0, 7, 7, 1], [0, 1, 9, 0, 0], [0, 0, 0, 0, 1]]
+    close = np.random.default_rng(6).normal(size=(12, 4)).round(2)
+    close[:, 0] -= 9
+    best = close.argmax(axis=1).tolist()
+    stop = (
+        "stop at end or at the limit; neither the first start nor end belongs to what is written; lowest number "
+        "on ties"
+    )
+    likeliest = (
+        "always the token with the highest score, be it the one that was just read, or start once more"
+    )
+    for table, start, end, limit, expected, hint in (
+        (ties, 1, 4, 3, [3, 0, 2], stop),
+        (ties, 1, 2, 9, [3, 0], stop),
+        (ties, 1, 3, 9, [], stop),
+        (ties, 1, 4, 1, [3], stop),
+        (ties, 1, 4, 5, [3, 0, 2, 2], stop),
+        (ties, 2, 2, 9, [3, 0], "start and end are one number here: reading start is no reason to stop"),
+        ([[-5.0, -3.0, -9.0], [-1.0, -7.0, -7.0]], 2, 0, 4, [1], "scores may all be below 0"),
+        (close.tolist(), best[2], 0, 12, best, likeliest),
     ):
+        given = f"start={start}, end={end}, limit={limit}, scores of the steps {table}"
         calls = []
-        got = translate_greedily(counting(table, calls), 0, 1, end, limit)
-        given = f"start=1, end={end}, limit={limit}, scores of the steps {table}"
-        hint = "stop at end or at the limit; neither start nor end belongs to what is written; lowest number on ties"
+        got = translate_greedily(_stepper(table, calls, given), 0, start, end, limit)
         expect_equal(got, expected, given, hint)
+        if len(got) and np.asarray(got).dtype.kind not in "iu":
+            raise Wrong("ints", got, given, "a token is a whole number, not a float or a truth value")
+        reads = [start, *expected][: min(limit, len(expected) + 1)]
         expect_equal(
             [token for token, _ in calls], reads, f"{given}: tokens that step was given",
             "read start first, then always the token that was just written, and do not step once more at the end",
@@ -232,9 +294,6 @@ def check_translate_greedily(translate_greedily):
             [state for _, state in calls], list(range(len(reads))), f"{given}: states that step was given",
             "hand the state that step returned to the next step",
         )  # fmt: skip
-    negative = [[-5.0, -3.0, -9.0], [-1.0, -7.0, -7.0]]
-    got = translate_greedily(counting(negative, []), 0, 2, 0, 4)
-    expect_equal(got, [1], f"start=2, end=0, scores of the steps {negative}", "scores may all be below 0")
 
 
 TASKS = (

@@ -97,7 +97,7 @@ def draw_accuracy(lab: Lab, rows: list[dict]) -> None:
 
 
 def draw_alignment(lab: Lab, translators: dict[str, Translator]) -> None:
-    """Draw, for one line, where each translator looked when it wrote each token."""
+    """Draw where additive attention looked for each token of one line; print what every translator wrote."""
     codes = source_codes(), target_codes()
     source, lengths, _ = encode_lines([SHOWN], *codes)
     read = [*split_tokens(SHOWN.source), "end"]

@@ -1,7 +1,7 @@
 """A task that regions can only solve by looking at each other: which of us has a twin in the picture?
 
 Every region is a random vector. Half of them are noisy copies of one another, two by two; the others are alone.
-A region by itself, or beside the mean of all, cannot know.
+A region by itself cannot know, and the mean of all beside it is no more than a faint hint.
 """
 
 from __future__ import annotations

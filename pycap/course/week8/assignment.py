@@ -116,7 +116,7 @@ def document_frequencies(references, n):
 
 
 def cider(candidate, references, frequencies, pictures):
-    """Score one caption by CIDEr (Vedantam et al. 2015, eq. 1-4), on the scale 0 to 10.
+    """Score one caption by CIDEr (Vedantam et al. 2015, eq. 1-3), on the scale 0 to 10.
 
     For n = 1 to 4 a caption is a vector: for every n-gram in it, (how often it stands there) * log(pictures /
     frequency). An n-gram that no picture has counts as if one had. The similarity of two captions for one n is the

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from functools import partial
-from itertools import product
 
 import numpy as np
 
 from pycap.course.grading import Task, Wrong, expect_equal, expect_unchanged
 from pycap.course.grading import expect_close as expect_exact
+from pycap.course.week8.searches import make_step, search_all, search_by_the_rules
 from pycap.metrics import References
 from pycap.metrics.bleu import score_bleu
 from pycap.metrics.cider import score_cider
@@ -41,11 +41,11 @@ def check_caption_loss(caption_loss):
             got = caption_loss(logits, targets, lengths)
         expect_close(got, np.mean(surprises), given, hint)
         behind = np.arange(time) >= lengths[:, None]
-        logits[behind] = np.nan
-        given += ", nan behind every caption's end"
+        logits[behind], targets[behind] = np.nan, -100
+        given += ", logits nan and targets -100 behind every caption's end"
         expect_close(
             caption_loss(logits, targets, lengths), np.mean(surprises), given,
-            "nan times 0 is nan: choose the real steps instead of multiplying by a mask",
+            "nan times 0 is nan, and -100 is no word: choose the real steps instead of multiplying by a mask",
         )  # fmt: skip
     expect_close(
         caption_loss(np.array([[[1e4, 0.0, 1e4 - 1]]]), np.array([[2]]), np.array([1])),
@@ -58,6 +58,12 @@ def check_caption_loss(caption_loss):
         1e4,
         "logits [10000, 0], target 1",
         "softmax gives exactly 0 here and log(0) is -inf: stay with logarithms, log softmax = x - log(sum(exp(x)))",
+    )
+    expect_close(
+        caption_loss(np.array([[[1e4, 1e4], [-1e4, -1e4]]]), np.array([[0, 1]]), np.array([2])),
+        np.log(2),
+        "logits [10000, 10000] and [-10000, -10000]",
+        "each step has a largest logit of its own",
     )
 
 
@@ -92,59 +98,12 @@ def check_attention_penalty(attention_penalty):
             )  # fmt: skip
 
 
-def _brute_force(step, start, end, max_length, power):
-    """Return the best of all sentences there are, with its score."""
-    size = len(step([start]))
-    best = ([], -np.inf)
-    for count in range(max_length + 1):
-        for words in product([token for token in range(size) if token != end], repeat=count):
-            tokens, total = [start], 0.0
-            for word in words:
-                total += step(list(tokens))[word]
-                tokens.append(word)
-            if count < max_length:
-                total += step(list(tokens))[end]
-            score = total / (count + 1) ** power
-            if score > best[1]:
-                best = (list(words), score)
-    return best
-
-
-def _narrow(step, start, end, beam, max_length, power):
-    """Return what the rules of the task lead to."""
-    live, done = {(start,): 0.0}, {}
-    for _ in range(max_length):
-        every = {
-            (*old, new): total + value
-            for old, total in live.items()
-            for new, value in enumerate(step(list(old)))
-        }
-        ranked = sorted((key for key in every if every[key] > -np.inf), key=every.get, reverse=True)[:beam]
-        done |= {key: every[key] for key in ranked if key[-1] == end}
-        live = {key: every[key] for key in ranked if key[-1] != end}
-    done |= live
-    scores = {key: total / (len(key) - (key[-1] == end)) ** power for key, total in done.items()}
-    best = max(scores, key=scores.get)
-    return [word for word in best[1:] if word != end], scores[best]
-
-
-def _random_step(seed, size, end_bias=0.0):
-    """Return a step function whose distribution depends on the last two tokens and the length."""
-
-    def step(tokens):
-        last = [int(token) for token in tokens[-2:]]
-        random = np.random.default_rng([seed, len(tokens), *last])
-        scores = random.normal(size=size) * 2
-        scores[0] += end_bias
-        return scores - np.log(np.exp(scores).sum())
-
-    return step
-
-
 def _expect_sentence(beam_search, step, settings, expected, given, hint):
     got = beam_search(step, *settings)
     if not isinstance(got, (tuple, list)) or len(got) != 2:
         raise Wrong("two things: a list of tokens and its score", got, given)
+    if not hasattr(got[0], "__len__"):
+        raise Wrong("the sentence, a list of ints, in front of its score", got, given)
     expect_equal(
         list(got[0]), expected[0], f"{given}: sentence (its score should be {expected[1]:.4f})", hint
     )
@@ -186,24 +145,28 @@ def check_beam_search(beam_search):
         given = f"beam={settings[2]}, max_length={settings[3]}, length_penalty={settings[4]}, {words}"
         _expect_sentence(beam_search, step, settings, expected, given, hint)
     for seed in range(6):
-        step = _random_step(seed, 3)
+        step = make_step(seed, 3)
         for power in (0.0, 0.7, 1.5):
             given = f"random step {seed} of 3 tokens, beam=200, max_length=4, length_penalty={power}"
             _expect_sentence(
-                beam_search, step, (1, 0, 200, 4, power), _brute_force(step, 1, 0, 4, power), given,
+                beam_search, step, (1, 0, 200, 4, power), search_all(step, 1, 0, 4, power), given,
                 "so wide a beam loses nothing: the answer is the best of all sentences by normalised score. Do not "
                 "stop at the first finished one, and rank at the end by score, not by log-probability",
             )  # fmt: skip
     for seed in range(40):
-        step = _random_step(seed, 6, end_bias=-1.0 + seed % 3)
+        start, end = ((1, 0), (0, 3), (4, 2), (5, 1))[seed % 4]
+        step = make_step(seed, 6, end, end_bias=-1.0 + seed % 3)
         for beam, power in ((1, 0.0), (2, 0.0), (2, 1.0), (3, 0.7), (4, 1.0)):
-            settings = (1, 0, beam, 5, power)
-            given = f"random step {seed} of 6 tokens, beam={beam}, max_length=5, length_penalty={power}"
+            settings = (start, end, beam, 5, power)
+            given = (
+                f"random step {seed} of 6 tokens, start={start}, end={end}, beam={beam}, max_length=5, "
+                f"length_penalty={power}"
+            )
             hint = (
                 "go through the rules one by one: what competes are total log-probabilities over all live sentences "
                 "together; a finished sentence uses a place in its round; words = tokens without start and end"
             )
-            _expect_sentence(beam_search, step, settings, _narrow(step, *settings), given, hint)
+            _expect_sentence(beam_search, step, settings, search_by_the_rules(step, *settings), given, hint)
 
     def forbidding(tokens):
         if list(tokens) not in ([1], [1, 2], [1, 2, 2]):
@@ -270,6 +233,12 @@ def check_bleu(bleu):
     ):
         given = f"candidate {candidate!r}, references {known!r}, order {order}"
         expect_close(bleu([candidate.split()], [split(known)], order), expected, given, hint)
+    expect_close(
+        bleu([["a", "dog", "sits"], []], [[["a", "dog", "sits"]], [["a", "man"]]], 1),
+        np.exp(-2 / 3),
+        "candidates 'a dog sits' and '', references 'a dog sits' and 'a man', order 1",
+        "an empty caption has no words, but its picture's reference has a length: 3 words against 5",
+    )
     random = np.random.default_rng(3)
     for count in (1, 2, 5, 30):
         for _ in range(3):
@@ -301,12 +270,13 @@ def check_document_frequencies(document_frequencies):
         [["a", "dog", "a", "dog"], ["a", "dog", "runs"]],
         [["a", "man"]],
         [["the", "dog"], ["the", "man"], ["the", "ball"]],
+        [["a", "man"]],
     ]
     pairs = [("a", "dog"), ("dog", "a"), ("dog", "runs"), ("a", "man"), ("the", "dog"), ("the", "man")]
     pairs.append(("the", "ball"))
     for n, expected in (
-        (1, {("a",): 2, ("dog",): 2, ("runs",): 1, ("man",): 2, ("the",): 1, ("ball",): 1}),
-        (2, {pair: 1 for pair in pairs}),
+        (1, {("a",): 3, ("dog",): 2, ("runs",): 1, ("man",): 3, ("the",): 1, ("ball",): 1}),
+        (2, {pair: 1 + (pair == ("a", "man")) for pair in pairs}),
         (4, {("a", "dog", "a", "dog"): 1}),
         (5, {}),
     ):  # fmt: skip
@@ -315,14 +285,10 @@ def check_document_frequencies(document_frequencies):
         if not hasattr(got, "items"):
             raise Wrong("a dict", got, f"references {references}, n={n}")
         hint = "a picture counts once for an n-gram; keys are tuples of n words, with n = 1 as well; nothing at 0"
-        expect_equal(
-            {tuple(key): int(value) for key, value in got.items()},
-            expected,
-            f"references {references}, n={n}",
-            hint,
-        )
-        if any(not isinstance(key, tuple) for key in got):
-            raise Wrong("keys that are tuples of words", next(iter(got)), f"n={n}", hint)
+        strange = [key for key in got if not isinstance(key, tuple)]
+        if strange:
+            raise Wrong("keys that are tuples of words", strange[0], f"n={n}", hint)
+        expect_equal(dict(got.items()), expected, f"references {references}, n={n}", hint)
         expect_equal(references, kept, "the references behind the call", "they are not yours to change")
 
 

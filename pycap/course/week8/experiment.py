@@ -143,6 +143,8 @@ def _draw(lab: Lab, dataset: CaptionDataset) -> None:
 
 def predict(lab: Lab, what: str) -> None:
     """Print the trained captioner's sentence for a photo."""
+    if not what.strip():
+        raise ValueError("--predict needs the path of a photo")
     lab.say(Captioner.load(_trained(lab))(what).text)
 
 

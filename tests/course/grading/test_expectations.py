@@ -17,11 +17,19 @@ from pycap.course.grading import Wrong, expect_close, expect_equal, expect_uncha
         np.array([[1, 2], [3, 4]], dtype="float32"),
         torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True),
         [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])],
+        [[torch.tensor(1.0, requires_grad=True), 2], (torch.tensor(3), np.float32(4))],
         np.array([[1, 2], [3, 4 + 1e-8]]),
     ],
 )
 def test_numbers_may_come_in_any_container(got):
     expect_close(got, np.array([[1.0, 2.0], [3.0, 4.0]]), given="f()")
+    expect_close(got, [[1.0, 2.0], [3.0, 4.0]], given="f()")
+
+
+def test_a_table_that_is_expected_is_shown_whole():
+    with pytest.raises(Wrong) as caught:
+        expect_close(None, [[0.5, 0.5]], given="f()")
+    assert (caught.value.expected, caught.value.got) == ("[[0.5, 0.5]]", "None (nothing was returned)")
 
 
 @pytest.mark.parametrize(

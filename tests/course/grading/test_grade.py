@@ -83,7 +83,13 @@ def test_a_wrong_answer_is_told_what_was_expected_and_what_came_with_a_hint(grad
         ("def mean(numbers): return float('nan')", "nan"),
         ("def mean(numbers):\n    numbers.sort()\n    numbers[0] = 3\n    return 3.0", "left as it was"),
         ("def mean(numbers): return 3.0", "a ValueError"),
-        ("mean = 7", "not callable"),
+        ("mean = 7", "it cannot be called as its text says: TypeError: 'int' object is not callable"),
+        ("class E(Exception):\n    def __str__(self): return 7\ndef mean(numbers): raise E", "line 3: E"),
+        ("def mean(numbers):\n    return bytearray(2**43)", "line 2: MemoryError: more than 4 GB"),
+        ("import os\ndef mean(numbers): os.closerange(3, 99)", "ended the program"),
+        ("def mean(numbers): return input()", "EOFError"),
+        ("def mean(numbers): yield 3.0", "(a generator)"),
+        ("def mean(numbers): return [[1], [1, 2]]", "[[1], [1, 2]] (a list)"),
     ],
 )
 def test_whatever_a_task_does_the_next_is_graded(graded, mean: str, saying: str):
@@ -100,7 +106,7 @@ def test_whatever_a_task_does_the_next_is_graded(graded, mean: str, saying: str)
         ("x = 1 / 0", "line 1: ZeroDivisionError"),
         ("import os\nos._exit(3)", "at its top level, your code ended the program"),
         ("exit()", "line 1: exit() was called"),
-        ("\0", "cannot be loaded"),
+        ("\0", "null bytes"),
     ],
 )
 def test_a_file_that_cannot_be_loaded_is_one_line(graded, text: str, saying: str):
@@ -108,6 +114,42 @@ def test_a_file_that_cannot_be_loaded_is_one_line(graded, text: str, saying: str
         graded(text)
     assert saying in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_another_encoding_says_so(graded, tmp_path: Path):
+    (tmp_path / "week1.py").write_bytes("name = 'Käse'\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"week1\.py cannot be loaded: line 1: .*UTF-8"):
+        grade(UNIT, tmp_path / "week1.py")
+
+
+def test_a_copy_of_the_process_and_what_is_written_into_its_files_count_for_nothing(graded):
+    text = (
+        "import os\nos.fork()\nfor number in range(3, 20):\n    try: os.write(number, b'[1]\\nx\\n{}\\n')\n"
+    )
+    text += "    except OSError: pass\n"
+    assert [(name, passed) for name, passed, _ in graded(text + MEAN + SCALE)] == [
+        ("mean", True),
+        ("scale", True),
+    ]
+
+
+def test_files_beside_the_students_take_the_place_of_no_other_module(graded, tmp_path: Path, monkeypatch):
+    for name in ("random", "types", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')\n")
+    (tmp_path / "halves.py").write_text("half = 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    text = "import random, numpy\nfrom halves import half\nassert half == 0.5\n"
+    assert [passed for _, passed, _ in graded(text + MEAN + SCALE)] == [True, True]
+
+
+def test_what_was_printed_before_an_endless_loop_is_shown(graded, capfd: pytest.CaptureFixture):
+    graded("def mean(numbers):\n    print('so far')\n    while True: pass\n" + SCALE, task_seconds=1)
+    assert "so far" in capfd.readouterr().err
+
+
+def test_a_folder_in_the_files_place_is_named(tmp_path: Path):
+    with pytest.raises(ValueError, match="is a folder"):
+        grade(UNIT, tmp_path)
 
 
 def test_a_missing_file_says_how_to_begin(tmp_path: Path):

@@ -9,11 +9,7 @@ MUTANTS = [
         "allowed - allowed.max(axis=-1, keepdims=True)",
         "allowed - scores.max(axis=-1, keepdims=True)",
     ),
-    (
-        "masked_softmax",
-        "raised / raised.sum(axis=-1, keepdims=True)",
-        "raised / raised.sum(axis=0, keepdims=True)",
-    ),
+    ("masked_softmax", "allowed - allowed.max(axis=-1, keepdims=True)", "allowed - allowed.max()"),
     (
         "masked_softmax",
         "return raised / raised.sum(axis=-1, keepdims=True)",
@@ -22,6 +18,11 @@ MUTANTS = [
     ("attend_additive", "np.tanh(keys + query[:, None, :]) @ score", "(keys + query[:, None, :]) @ score"),
     ("attend_additive", "weights[:, :, None] * features", "weights[:, :, None] * keys"),
     ("attend_additive", "masked_softmax(energy, mask)", "masked_softmax(energy, np.ones_like(mask))"),
+    (
+        "attend_additive",
+        "weights = masked_softmax(energy, mask)",
+        "weights = np.exp(energy) * mask; weights = weights / weights.sum(1, keepdims=True)",
+    ),
     (
         "attend_additive",
         "np.tanh(keys + query[:, None, :]) @ score",
@@ -35,7 +36,17 @@ MUTANTS = [
     ("attend_dot_product", " / np.sqrt(query.shape[-1])\n    mask", "\n    mask"),
     ("attend_dot_product", "/ np.sqrt(query.shape[-1])\n    mask", "/ query.shape[-1]\n    mask"),
     ("attend_dot_product", "np.tril(mask)", "np.tril(mask, -1)"),
-    ("attend_dot_product", "np.tril(mask)", "np.triu(mask)"),
+    (
+        "attend_dot_product",
+        "weights = masked_softmax(scores, mask)",
+        "weights = masked_softmax(np.where(mask, scores, -100), mask | True)",
+    ),
+    (
+        "attend_dot_product",
+        "weights = masked_softmax(scores, mask)\n    return weights @ value",
+        "weights = masked_softmax(scores, mask | True) * mask\n"
+        "    weights = weights / weights.sum(1, keepdims=True)\n    return weights @ value",
+    ),
     (
         "attend_dot_product",
         "weights = masked_softmax(scores, mask)\n    return weights @ value",
@@ -73,7 +84,6 @@ MUTANTS = [
         "attend_dot_product(*(part[head] for part in parts))",
         "attend_dot_product(parts[0][head] / np.sqrt(heads), parts[1][head], parts[2][head])",
     ),
-    ("attend_multi_head", "return mixed @ merge", "return mixed @ merge.T"),
     ("attend_multi_head", "return mixed @ merge", "return mixed"),
     (
         "attend_multi_head",
@@ -90,5 +100,7 @@ MUTANTS = [
     ("translate_greedily", "scores, state = step(token, state)", "scores, _ = step(token, state)"),
     ("translate_greedily", "scores, state = step(token, state)", "scores, state = step(start, state)"),
     ("translate_greedily", "len(written) < limit", "len(written) <= limit"),
-    ("translate_greedily", "int(np.argmax(scores))", "int(np.argmax(np.abs(scores)))"),
+    ("translate_greedily", "written.append(token)", "written += [token] if token != start else []"),
+    ("translate_greedily", "len(written) < limit", "token != end and len(written) < limit"),
+    ("translate_greedily", "written.append(token)", "written.append(float(token))"),
 ]

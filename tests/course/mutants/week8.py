@@ -15,6 +15,7 @@ MUTANTS = [
     ),
     ("caption_loss", "return float(surprise.mean())", "return float(surprise.sum() / len(lengths))"),
     ("caption_loss", "return float(surprise.mean())", "return float(surprise.sum() / targets.size)"),
+    ("caption_loss", "rows.max(axis=1, keepdims=True)", "rows.max()"),
     (
         "caption_loss",
         "return float(surprise.mean())",
@@ -33,7 +34,8 @@ MUTANTS = [
     ("beam_search", "        if not live:", "        if finished or not live:"),
     ("beam_search", "total + float(log_prob)", "float(log_prob)"),
     ("beam_search", "following[:beam]", "following"),
-    ("beam_search", "following.sort(key=lambda pair: -pair[1])", "following.sort(key=lambda pair: pair[1])"),
+    ("beam_search", "if tokens[-1] == end else live)", "if tokens[-1] == 0 else live)"),
+    ("beam_search", "[([start], 0.0)], []", "[([1], 0.0)], []"),
     (
         "beam_search",
         "in following[:beam]:",
@@ -56,7 +58,11 @@ MUTANTS = [
     ),
     ("bleu", "1.0 if c >= r else math.exp(1 - r / c)", "1.0 if c >= r else c / r"),
     ("bleu", "1.0 if c >= r else math.exp(1 - r / c)", "math.exp(1 - r / c)"),
-    ("bleu", " ** (1 / order)", ""),
+    (
+        "bleu",
+        "        c += len(words)\n",
+        "        if not words:\n            continue\n        c += len(words)\n",
+    ),
     (
         "bleu",
         "math.prod(m / g for m, g in zip(matches, guesses, strict=True)) ** (1 / order)",
@@ -75,6 +81,11 @@ MUTANTS = [
         "[frequencies.update(count_ngrams(ref, n)) for ref in known]",
     ),
     ("document_frequencies", "for ref in known for gram", "for ref in known[:1] for gram"),
+    (
+        "document_frequencies",
+        "    for known in references:\n        freq",
+        "    for known in {tuple(map(tuple, known)) for known in references}:\n        freq",
+    ),
     (
         "document_frequencies",
         "gram for ref in known for gram in",
