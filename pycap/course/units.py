@@ -139,7 +139,7 @@ UNITS = (
         "Captioning",
         "Put all pieces together: train, score, ablate and speed up the captioner.",
         "18 s",
-        "4.5 min",
+        "10 min",
     ),
 )
 

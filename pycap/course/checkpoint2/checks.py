@@ -38,10 +38,14 @@ def check_split_photos(split_photos):
         expect_equal(
             again, (train, held), f"{given}, again", "draw from a generator that begins with the seed"
         )
-        others = [_take_two(split_photos(names, classes, share, seed), given)[1] for seed in (2, 3, 4)]
+        others = []
+        for seed in (2, 3, 4, 5):
+            train, other = _take_two(split_photos(names, classes, share, seed), given)
+            _check_split(names, classes, share, train, other, given.replace("seed=1", f"seed={seed}"))
+            others.append(other)
         if all(other == held for other in others):
             hint = "a split without chance follows the order of the files: those of one camera or day stay together"
-            raise Wrong("another split", "the same for the seeds 1 to 4", given, hint)
+            raise Wrong("another split", "the same for the seeds 1 to 5", given, hint)
         for label in range(len(sizes)):
             of_class = [i for i in range(len(classes)) if classes[i] == label]
             tail = of_class[-sum(i in held for i in of_class) :]
@@ -152,6 +156,16 @@ def check_batch_norm(batch_norm):
                     part, (1 - share) * old + share * np.asarray(new), f"{given}: {name}", hint, 1e-5
                 )
 
+    x = generator.normal(size=(3, 2, 4, 4)) * [[[[1e-2]], [[1.0]]]]  # small numbers: eps is felt
+    ones, zeros = np.ones(2), np.zeros(2)
+    got = batch_norm(x, ones, zeros, zeros, ones, True)
+    mean, variance = _moments(x)
+    expected = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-5) ** 0.5
+    given = "batch_norm(x (3, 2, 4, 4), ..., training=True), momentum and eps not given"
+    hint = "leave momentum=0.1 and eps=1e-5 in the first line as they were"
+    for part, right in zip(got, (expected, 0.1 * mean, 0.9 + 0.1 * variance), strict=True):
+        expect_close(part, right, given, hint, 1e-5)
+
 
 def _moments(x):
     rows = np.stack([x[:, channel].ravel() for channel in range(x.shape[1])])
@@ -192,7 +206,7 @@ def check_fold_norm(fold_norm):
 
 def check_standardise(standardise):
     generator = np.random.default_rng(0)
-    train = generator.normal(size=(20, 4)) * [1, 10, 0.1, 3] + [0, 5, -2, 100]
+    train = generator.normal(size=(20, 4)) * [1, 1e-4, 0.1, 3] + [0, 5e-4, -2, 100]
     train[:, 2] = 7.0
     for held in (generator.normal(size=(6, 4)) + 3, generator.normal(size=(1, 4)) * 50, train[:3] + 1):
         given = f"standardise(train {train.shape}, held {held.shape})"

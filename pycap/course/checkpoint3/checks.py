@@ -45,9 +45,10 @@ def check_standardise(standardise) -> None:
     )
     expect_close(scaled, [[-1, 0], [1, 0], [98, 4], [-52, -1]], given=f"{given}: scaled", hint=hint)
     rng = np.random.default_rng(3)
-    for days, width, train_days in ((50, 3, 30), (9, 1, 4), (12, 4, 12)):
-        features = rng.normal(3, 2, (days, width)) * np.linspace(1, 4, days)[:, None]
+    for days, width, train_days, size in ((50, 3, 30, 1), (9, 1, 4, 1), (12, 4, 12, 1), (40, 2, 25, 1e-3)):
+        features = rng.normal(3, 2, (days, width)) * np.linspace(1, 4, days)[:, None] * size
         given = f"{days} days of {width} random features that grow wilder, train_days={train_days}"
+        given += ", as small as daily returns" if size < 1 else ""
         with expect_unchanged(given, features=features):
             scaled, means, deviations = _unpack(standardise(features, train_days), 3, given)
         columns = [[float(value) for value in column[:train_days]] for column in features.T]

@@ -25,6 +25,8 @@ def check_clean(clean):
         ("Ünter É", "ünter é", "small letters in every alphabet, none removed"),
         ("<div\nclass='x'>hi", "hi", "a tag may go over the end of a line"),
         ("5 < 6 but good", "5 < 6 but good", "without a > it is no tag"),
+        ("1 < 2 <i>ok</i>", "1 ok", "a tag goes from a < to the next >, whatever lies between"),
+        ("Spaß &amp; FUN", "spaß &amp; fun", "nothing else changes: lower() and no more"),
         ("", "", ""),
         ("<br/>", "", ""),
     )  # fmt: skip
@@ -41,6 +43,7 @@ def check_build_vocabulary(build_vocabulary):
         ([["a", "b"], [], ["a", "b"]], 2, {"a": 4, "b": 5}, "*at least* min_count times, in all sentences together"),
         ([["film", "film", "film"], ["dull"], ["dull"]], 2, {"film": 4, "dull": 5},
          "count every occurrence, also several in one sentence"),
+        ([["us", "US", "US"]], 1, {"US": 4, "us": 5}, "words as they are: `clean` comes before, not here"),
     )  # fmt: skip
     for sentences, least, expected, hint in cases:
         given = f"build_vocabulary({sentences}, {least})"
@@ -63,14 +66,14 @@ def check_build_vocabulary(build_vocabulary):
 
 
 def check_encode_batch(encode_batch):
-    letters = {"a": 4, "b": 5, "c": 6}
+    letters = {"a": 4, "b": 5, "c": 40_000}
     cases = (
         ([["a"], ["b", "a", "a"]], 2, [[4, 2, 0], [5, 4, 2]], [2, 3], "cut first, then END"),
-        ([["a", "x", "c"]], 9, [[4, 3, 6, 2]], [4], "an unknown word keeps its place, as UNKNOWN"),
+        ([["a", "x", "c"]], 9, [[4, 3, 40_000, 2]], [4], "an unknown word keeps its place, as UNKNOWN"),
         ([["a", "b", "c"]], 1, [[4, 2]], [2], "a sentence that is cut also gets END"),
-        ([[], ["c", "c"]], 5, [[2, 0, 0], [6, 6, 2]], [1, 3], "an empty sentence is END alone"),
+        ([[], ["c", "c"]], 5, [[2, 0, 0], [40_000, 40_000, 2]], [1, 3], "an empty sentence is END alone"),
         ([["a"], ["b"]], 7, [[4, 2], [5, 2]], [2, 2], "no wider than the longest row"),
-        ([["a", "b", "c"], ["b"]], 3, [[4, 5, 6, 2], [5, 2, 0, 0]], [4, 2],
+        ([["a", "b", "c"], ["b"]], 3, [[4, 5, 40_000, 2], [5, 2, 0, 0]], [4, 2],
          "max_words counts words, not END; padding comes after END"),
     )  # fmt: skip
     for sentences, most, ids, lengths, hint in cases:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pycap.captioner import Captioner
-from pycap.config import Config
 from pycap.course.lab import Lab
+from pycap.course.week8.ablation import ablate
 from pycap.course.week8.parts import count_weights
-from pycap.course.week8.recipe import SMALL, Corpus, best_epoch, only, prepare, train_captioner
+from pycap.course.week8.recipe import Corpus, only, prepare, small_recipe, train_captioner
 from pycap.course.week8.speed import time_captioning, time_training_step
 from pycap.data import CaptionDataset, load_dataset, read_image
 from pycap.evaluation import Evaluation
@@ -20,12 +19,6 @@ from pycap.evaluation import evaluate as score_captioner
 from pycap.training.objectives import CrossEntropy
 
 SCORES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
-ROWS = {  # name -> settings of the model, and whether the decoder sees one mean region only
-    "base: self-attention in the encoder, attention in the decoder": ({}, False),
-    "encoder attends to channels": ({"encoder_attention": "channel"}, False),
-    "no attention in the encoder": ({"encoder_layers": 0}, False),
-    "no attention in the decoder: one mean region": ({}, True),
-}
 DRAWN = 3  # dev pictures whose attention is drawn
 
 
@@ -37,7 +30,7 @@ def run(lab: Lab) -> None:
     shipped = _score_shipped(lab, dataset)
     corpus = _prepare(lab, path)
     _train(lab, corpus, dataset, shipped)
-    _ablate(lab, corpus)
+    ablate(lab, corpus)
     _swap_kernels(lab, corpus, dataset)
     _draw(lab, dataset)
 
@@ -58,7 +51,7 @@ def _round(found: Evaluation) -> dict[str, float]:
 
 
 def _prepare(lab: Lab, path: Path) -> Corpus:
-    corpus = prepare(path, *((120, 40) if lab.quick else (2000, 200)), lab.seed)
+    corpus = prepare(path, *((120, 40) if lab.quick else (2000, 1000)), lab.seed)
     lab.say(
         f"\nregions of {len(corpus.seen.keys) + len(corpus.held.keys)} pictures: {corpus.fresh} made now by the CNN, "
         f"{corpus.seconds:.0f} s, the others were in the cache"
@@ -66,14 +59,9 @@ def _prepare(lab: Lab, path: Path) -> Corpus:
     return corpus
 
 
-def _recipe(lab: Lab, epochs: int, seed: int, **model: object) -> Config:
-    train = replace(SMALL.train, epochs=epochs, seed=seed, captions_per_image=2 if lab.quick else 3)
-    return replace(SMALL, model=replace(SMALL.model, **model), train=train)
-
-
 def _train(lab: Lab, corpus: Corpus, dataset: CaptionDataset, shipped: dict) -> None:
     """Train the student's captioner and score it, once, on dev."""
-    config = _recipe(lab, 2 if lab.quick else 5, lab.seed + 1)
+    config = small_recipe(2 if lab.quick else 5, lab.seed + 1, lab.quick)
     state, _, _ = train_captioner(corpus, config, lab.folder / "captioner")
     columns = ("epoch", "loss", "bleu_4", "cider")
     rows = [{name: round(row[name], 3) for name in columns} for row in state.history]
@@ -90,32 +78,10 @@ def _train(lab: Lab, corpus: Corpus, dataset: CaptionDataset, shipped: dict) -> 
     )
 
 
-def _ablate(lab: Lab, corpus: Corpus) -> None:
-    """Train every row with the same budget and with every seed; the spread between seeds says what a gap means."""
-    seeds, epochs = ((1,), 2) if lab.quick else ((1, 2), 4)
-    part, rows = corpus.take(64 if lab.quick else 1000), []
-    for name, (settings, pooled) in lab.progress(ROWS.items(), "ablation"):
-        ciders = []
-        for seed in seeds:
-            with tempfile.TemporaryDirectory() as folder:
-                state, _, _ = train_captioner(
-                    part, _recipe(lab, epochs, seed, **settings), Path(folder), pooled
-                )
-            ciders.append(best_epoch(state)["cider"])
-        row = {"model": name, **{f"seed {s}": round(c, 3) for s, c in zip(seeds, ciders, strict=True)}}
-        rows.append(row | {"mean CIDEr": round(float(np.mean(ciders)), 3)})
-    lab.table(f"ablation: {len(part.seen.keys)} pictures, {epochs} epochs, CIDEr on held-out pictures", rows)
-    if len(seeds) > 1:
-        spread = max(abs(row["seed 1"] - row["seed 2"]) for row in rows)
-        lab.say(f"two seeds of one row differ by up to {spread:.3f}: a gap smaller than that says nothing")
-    else:
-        lab.say("one seed and a few steps: a quick run says nothing about which row is better")
-
-
 def _swap_kernels(lab: Lab, corpus: Corpus, dataset: CaptionDataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
         small = corpus.take(64)
-        config = _recipe(lab, 1, 1)
+        config = small_recipe(1, 1, lab.quick)
         _, model, batches = train_captioner(small, config, Path(folder))
     batch = next(batches.epoch(0))
     rows = time_training_step(model, batch, CrossEntropy(config.train), 3 if lab.quick else 9)

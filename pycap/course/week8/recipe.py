@@ -54,6 +54,12 @@ SMALL = Config(
 )
 
 
+def small_recipe(epochs: int, seed: int, quick: bool = False, **model: object) -> Config:
+    """Return the small recipe for so many epochs, with other settings of the model if any are named."""
+    train = replace(SMALL.train, epochs=epochs, seed=seed, captions_per_image=2 if quick else 3)
+    return replace(SMALL, model=replace(SMALL.model, **model), train=train)
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Pictures to learn from and to choose the epoch by, both from the training split.
@@ -154,11 +160,6 @@ def train_captioner(
     )
     folder.mkdir(parents=True, exist_ok=True)
     return fit.train(), model, batches
-
-
-def best_epoch(state: TrainState) -> dict[str, float]:
-    """Return the row of the epoch with the best CIDEr on the held-out pictures."""
-    return max(state.history, key=lambda row: row["cider"])
 
 
 def only(dataset: CaptionDataset, split: str, count: int | None = None) -> CaptionDataset:

@@ -85,4 +85,8 @@ MUTANTS = [
         "table[np.asarray(labels), np.asarray(guesses)] += 1",
     ),
     ("score_classes", "np.maximum(table.sum(axis=0), 1)", "len(labels)"),
+    ("split_photos", "if labels[place] == label", "if label == labels[0]"),
+    ("batch_norm", "eps=1e-5):\n    mean", "eps=1e-3):\n    mean"),
+    ("batch_norm", "momentum=0.1", "momentum=0.9"),
+    ("standardise", "deviation > 0", "deviation > 1e-3"),
 ]

@@ -103,4 +103,5 @@ MUTANTS = [
     ),
     ("diebold_mariano", "    if not difference.any():\n        return 0.0, 1.0\n", ""),
     ("diebold_mariano", "if len(errors) != len(rival_errors):", "if False:"),
+    ("standardise", "deviations == 0", "deviations < 0.01"),
 ]

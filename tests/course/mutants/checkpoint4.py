@@ -44,4 +44,8 @@ MUTANTS = [
     ("compare", "/ 2**n", "/ 2.0**n"),
     ("compare", "n, k = sum(wins), min(wins)", "n, k = len(labels), min(wins)"),
     ("compare", "return one.mean(), two.mean()", "return two.mean(), one.mean()"),
+    ("split_sentences", '" ".join(text.lower().split())', '" ".join(sorted(text.lower().split()))'),
+    ("tfidf", "for words in train for word in words", "for words in train for word in map(str.lower, words)"),
+    ("attend", "np.where(real, scores, -np.inf)", "np.where(real, scores, -1000)"),
+    ("word_effects", "words[:i] + words[i + 1 :]", "(lambda rest: (rest.remove(words[i]), rest)[1])(list(words))"),
 ]  # fmt: skip

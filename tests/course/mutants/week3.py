@@ -125,4 +125,5 @@ MUTANTS = [
     ("lstm_step_backward", "to_new_cell * f, to_sums", "to_new_cell, to_sums"),
     ("lstm_step_backward", "to_sums.sum(axis=0)", "to_sums.mean(axis=0)"),
     ("lstm_step_backward", "[to_i, to_f, to_g, to_o]", "[to_i, to_f, to_o, to_g]"),
+    ("make_windows", "series = np.asarray(series)", "series = np.asarray(series).astype(int)"),
 ]

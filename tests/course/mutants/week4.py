@@ -50,4 +50,8 @@ MUTANTS = [
     ("skip_gram_step", "np.logaddexp(0, signs * scores)", "np.log(1 + np.exp(signs * scores))"),
     ("skip_gram_step", "slope[:, :, None] * v[:, None]", "slope[:, :, None] * new_centre[centres][:, None]"),
     ("skip_gram_step", "-rate * np.einsum", "rate * np.einsum"),
+    ("clean", 'r"<[^>]*>"', 'r"<[^<>]*>"'),
+    ("clean", "text.lower()", "text.casefold()"),
+    ("build_vocabulary", "Counter(word for", "Counter(word.lower() for"),
+    ("encode_batch", "lengths.max()), int)", "lengths.max()), np.int16)"),
 ]  # fmt: skip
