@@ -135,7 +135,10 @@ def train_by_hand(lab: Lab, data: FashionMNIST) -> None:
     lab.table(f"Fashion-MNIST, {count} pictures to learn from, {epochs} epochs", rows)
     apart = np.abs(np.subtract(losses, others))
     early = len(apart) // 10
-    lab.say(f"the losses differ by at most {apart[:early].max():.1e} in the first {early} steps")
+    lab.say(
+        f"the losses differ by at most {apart[:early].max():.1e} in the first {early} steps, "
+        f"by {apart[:4].max():.0e} in the first 4"
+    )
     drawings.draw_losses(lab, losses, others)
 
 
