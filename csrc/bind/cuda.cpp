@@ -3,162 +3,208 @@
 #include <pybind11/stl.h>
 
 #include <climits>
-#include <initializer_list>
-#include <list>
-#include <sstream>
-#include <stdexcept>
+#include <string>
 #include <vector>
 
-#include "bind/dlpack.h"
-#include "bind/shape.h"
-#include "cuda/attend_lstm_step.h"
-#include "cuda/device.h"
+#include "bind/tensors.h"
+#include "cuda/attend_lstm.h"
+#include "cuda/beam_search.h"
+#ifdef PYCAP_EMULATED
+#include "tests/cuda_emulation.h"
+#endif
 
 namespace py = pybind11;
 
 namespace pycap {
 namespace {
 
-std::string shape_of(const dlpack::Tensor& tensor) {
-  std::ostringstream text;
-  for (int32_t axis = 0; axis < tensor.ndim; ++axis) text << (axis ? ", " : "(") << tensor.shape[axis];
-  text << (tensor.ndim == 0 ? "()" : tensor.ndim == 1 ? ",)" : ")");
-  return text.str();
+constexpr int kMaxBatch = INT_MAX / 2, kMaxDim = INT_MAX / 8;
+
+bool multiples_of_16_bytes(cuda::DType dtype, std::initializer_list<int> dims) {
+  for (const int dim : dims)
+    if (dim * cuda::bytes_of(dtype) % 16 != 0) return false;
+  return true;
 }
 
-// The tensors of one call: each is checked against the shape, dtype and device the call has settled on.
-class Tensors {
- public:
-  explicit Tensors(dlpack::DataType dtype, dlpack::Device device) : dtype_(dtype), device_(device) {}
+// What forward and backward share: sizes, arguments, and the values that forward leaves.
+cuda::AttendLSTMCall attend_lstm_call(Tensors& tensors) {
+  cuda::AttendLSTMCall call{};
+  call.batch = tensors.size("hidden", 2, 0, "batch", kMaxBatch, 0);
+  call.hidden_dim = tensors.size("hidden", 2, 1, "hidden_dim", kMaxDim);
+  call.time = tensors.size("inputs", 3, 1, "time", kMaxDim, 0);
+  call.images = tensors.size("features", 3, 0, "images", kMaxBatch, 0);
+  call.regions = tensors.size("features", 3, 1, "regions", cuda::kMaxRegions);
+  call.feature_dim = tensors.size("features", 3, 2, "feature_dim", kMaxDim);
+  call.attention_dim = tensors.size("keys", 3, 2, "attention_dim", cuda::kMaxAttention);
+  const Dim batch{"batch", call.batch}, time{"time", call.time}, images{"images", call.images};
+  const Dim regions{"regions", call.regions}, features{"feature_dim", call.feature_dim};
+  const Dim units{"hidden_dim", call.hidden_dim}, gates{"4 * hidden_dim", 4 * call.hidden_dim};
+  const Dim attention{"attention_dim", call.attention_dim};
 
-  const dlpack::View& add(const char* name, py::handle object, std::initializer_list<Dim> shape) {
-    return add(name, object, shape, dtype_);
+  call.inputs = tensors.at("inputs", {batch, time, gates});
+  call.features = tensors.at("features", {images, regions, features});
+  call.keys = tensors.at("keys", {images, regions, attention});
+  call.hidden = tensors.at("hidden", {batch, units});
+  call.cell = tensors.at("cell", {batch, units});
+  call.lengths = tensors.maybe<const int64_t>("lengths", {batch}, kInt64);
+  call.image_index = tensors.maybe<const int64_t>("image_index", {batch}, kInt64);
+  if (call.image_index == nullptr && call.images != call.batch) {
+    tensors.refuse(
+        "image_index",
+        "be given when images=" + std::to_string(call.images) + " is not batch=" + std::to_string(call.batch),
+        "None");
   }
+  call.query = tensors.at("query", {attention, units});
+  call.score = tensors.at("score", {attention});
+  call.gate = tensors.at("gate", {units});
+  call.gate_bias = tensors.at("gate_bias", {{"one", 1}});
+  call.context = tensors.at("context", {gates, features});
+  call.recurrent = tensors.at("recurrent", {gates, units});
 
-  const dlpack::View& add(const char* name, py::handle object, std::initializer_list<Dim> shape,
-                          dlpack::DataType dtype) {
-    views_.push_back({name, dlpack::View(object)});
-    const dlpack::View& view = views_.back().view;
-    bool fits = view->ndim == static_cast<int32_t>(shape.size());
-    int32_t axis = 0;
-    for (const Dim& dim : shape) {
-      fits = fits && (dim.size < 0 || view->shape[axis] == dim.size);
-      ++axis;
-    }
-    if (!fits) refuse(name, "be " + describe(shape), shape_of(*view));
-    if (!(view->dtype == dtype)) refuse(name, "be " + dlpack::name(dtype), dlpack::name(view->dtype));
-    if (!view.contiguous())
-      refuse(name, "be contiguous", "other strides; pass " + std::string(name) + ".contiguous()");
-    return view;
-  }
+  call.hiddens = tensors.at("hiddens", {batch, time, units});
+  call.contexts = tensors.at("contexts", {batch, time, features});
+  call.attention = tensors.at("attention", {batch, time, regions});
+  call.gates = tensors.at("gates", {batch, time, gates});
+  call.cells = tensors.at<float>("cells", {batch, time, units}, kFloat32);
+  call.queries = tensors.at<float>("queries", {batch, time, attention}, kFloat32);
+  call.betas = tensors.at<float>("betas", {batch, time}, kFloat32);
+  return call;
+}
 
-  // Last, so that wrong shapes are told even where there is no GPU.
-  void check_device() const {
-    if (device_.type != dlpack::kCUDA) {
-      const cuda::Devices devices = cuda::find_devices();
-      if (devices.count == 0)
-        throw std::runtime_error("attend_lstm_step: no CUDA device (" + devices.problem + ")");
-      refuse("hidden", "be on a CUDA device", dlpack::name(device_));
-    }
-    for (const auto& [name, view] : views_) {
-      const dlpack::Device other = view->device;
-      if (other.type != device_.type || other.index != device_.index) {
-        refuse(name, "be on " + dlpack::name(device_) + " like hidden", dlpack::name(other));
-      }
-    }
-  }
+bool loads_are_wide(const Tensors& tensors, const cuda::AttendLSTMCall& call) {
+  return tensors.aligned() &&
+         multiples_of_16_bytes(tensors.dtype(), {call.feature_dim, call.hidden_dim, call.attention_dim});
+}
 
- private:
-  struct Named {
-    const char* name;
-    dlpack::View view;
-  };
+void attend_lstm_forward(const py::dict& given, uintptr_t stream) {
+  Tensors tensors("attend_lstm", given, "hidden");
+  const cuda::DType dtype = tensors.dtype();
+  cuda::AttendLSTMCall call = attend_lstm_call(tensors);
+  call.wide = loads_are_wide(tensors, call);
+  tensors.check_device();
+  const py::gil_scoped_release unlocked;
+  cuda::attend_lstm_forward(call, dtype, tensors.device(), reinterpret_cast<void*>(stream));
+}
 
-  [[noreturn]] static void refuse(const std::string& name, const std::string& wanted,
-                                  const std::string& got) {
-    throw std::invalid_argument("attend_lstm_step: " + name + " must " + wanted + ", got " + got);
-  }
+void attend_lstm_backward(const py::dict& given, uintptr_t stream) {
+  Tensors tensors("attend_lstm_backward", given, "hidden");
+  const cuda::DType dtype = tensors.dtype();
+  cuda::AttendLSTMGradients call{};
+  static_cast<cuda::AttendLSTMCall&>(call) = attend_lstm_call(tensors);
+  const Dim batch{"batch", call.batch}, time{"time", call.time}, images{"images", call.images};
+  const Dim regions{"regions", call.regions}, features{"feature_dim", call.feature_dim};
+  const Dim units{"hidden_dim", call.hidden_dim}, gates{"4 * hidden_dim", 4 * call.hidden_dim};
+  const Dim attention{"attention_dim", call.attention_dim};
+  const Dim chunks{"ceil(regions / 8)", (call.regions + cuda::kRegionsAtOnce - 1) / cuda::kRegionsAtOnce};
 
-  dlpack::DataType dtype_;
-  dlpack::Device device_;
-  std::list<Named> views_;  // a list, so that references to views stay valid
+  call.grad_hiddens = tensors.at("grad_hiddens", {batch, time, units});
+  call.grad_contexts = tensors.at("grad_contexts", {batch, time, features});
+  call.grad_attention = tensors.at("grad_attention", {batch, time, regions});
+  call.query_columns = tensors.at("query_columns", {units, attention});
+  call.context_columns = tensors.at("context_columns", {features, gates});
+  call.recurrent_columns = tensors.at("recurrent_columns", {units, gates});
+  call.first_rows = tensors.at<const int64_t>("first_rows", {{"images + 1", call.images + 1}}, kInt64);
+  call.d_gates = tensors.at("d_gates", {batch, time, gates});
+  call.d_queries = tensors.at("d_queries", {batch, time, attention});
+  call.d_betas = tensors.at<float>("d_betas", {batch, time}, kFloat32);
+  call.d_features = tensors.at("d_features", {images, regions, features});
+  call.d_keys = tensors.at("d_keys", {images, regions, attention});
+  call.d_scores = tensors.at<float>("d_scores", {images, chunks, attention}, kFloat32);
+  call.d_hidden = tensors.at<float>("d_hidden", {batch, units}, kFloat32);
+  call.d_cell = tensors.at<float>("d_cell", {batch, units}, kFloat32);
+  call.d_contexts = tensors.at<float>("d_contexts", {batch, time, features}, kFloat32);
+  call.d_energies = tensors.at<float>("d_energies", {batch, time, regions}, kFloat32);
+  call.wide = loads_are_wide(tensors, call);
+  tensors.check_device();
+  const py::gil_scoped_release unlocked;
+  cuda::attend_lstm_backward(call, dtype, tensors.device(), reinterpret_cast<void*>(stream));
+}
+
+struct BeamSettings {
+  int64_t beam, max_length, n_best, start, end, pad;
+  bool persistent;
 };
 
-cuda::DType storage_type(dlpack::DataType type) {
-  if (type == dlpack::DataType{dlpack::kFloat, 32, 1}) return cuda::DType::kFloat32;
-  if (type == dlpack::DataType{dlpack::kBFloat, 16, 1}) return cuda::DType::kBFloat16;
-  if (type == dlpack::DataType{dlpack::kFloat, 16, 1}) return cuda::DType::kFloat16;
-  throw std::invalid_argument("attend_lstm_step: hidden must be float32, bfloat16 or float16, got " +
-                              dlpack::name(type) + "; the reference takes any dtype");
+// Sizes and weights of a search; the workspace and the outputs are not asked for yet.
+cuda::BeamSearchCall beam_search_call(Tensors& tensors, const BeamSettings& settings) {
+  cuda::BeamSearchCall call{};
+  call.images = tensors.size("features", 3, 0, "images", kMaxBatch, 0);
+  call.regions = tensors.size("features", 3, 1, "regions", cuda::kMaxRegions);
+  call.feature_dim = tensors.size("features", 3, 2, "feature_dim", kMaxDim);
+  call.vocab_size = tensors.size("embedding", 2, 0, "vocab_size", int64_t{cuda::kMaxLists} * 128, 2);
+  call.embed_dim = tensors.size("embedding", 2, 1, "embed_dim", kMaxDim);
+  call.attention_dim = tensors.size("query", 2, 0, "attention_dim", cuda::kMaxAttention);
+  call.hidden_dim = tensors.size("query", 2, 1, "hidden_dim", kMaxDim);
+  call.beam = tensors.in_range("beam", settings.beam, 1, cuda::kMaxBeam);
+  call.max_length = tensors.in_range("max_length", settings.max_length, 1, cuda::kMaxLength);
+  call.n_best = tensors.in_range("n_best", settings.n_best, 1, call.beam);
+  call.start = tensors.in_range("start", settings.start, 0, call.vocab_size - 1);
+  call.end = tensors.in_range("end", settings.end, 0, call.vocab_size - 1);
+  call.pad = static_cast<int>(settings.pad);
+  call.persistent = settings.persistent;
+  if (int64_t{call.images} * call.regions > INT_MAX / 2)
+    tensors.refuse("images * regions", "be below 2**30", std::to_string(int64_t{call.images} * call.regions));
+  if (int64_t{call.images} * call.beam > INT_MAX / 2)
+    tensors.refuse("images * beam", "be below 2**30", std::to_string(int64_t{call.images} * call.beam));
+  const Dim features{"feature_dim", call.feature_dim}, units{"hidden_dim", call.hidden_dim};
+  const Dim gates{"4 * hidden_dim", 4 * call.hidden_dim}, attention{"attention_dim", call.attention_dim};
+  const Dim embed{"embed_dim", call.embed_dim}, vocab{"vocab_size", call.vocab_size};
+  const Dim twice{"2 * hidden_dim", 2 * call.hidden_dim};
+
+  call.features = tensors.at("features", {{"images", call.images}, {"regions", call.regions}, features});
+  call.embedding = tensors.at("embedding", {vocab, embed});
+  call.word_gates = tensors.at("word_gates", {vocab, gates});
+  call.key = tensors.at("key", {attention, features});
+  call.key_bias = tensors.at("key_bias", {attention});
+  call.query = tensors.at("query", {attention, units});
+  call.score = tensors.at("score", {attention});
+  call.gate = tensors.at("gate", {units});
+  call.gate_bias = tensors.at("gate_bias", {{"one", 1}});
+  call.context = tensors.at("context", {gates, features});
+  call.recurrent = tensors.at("recurrent", {gates, units});
+  call.initial = tensors.at("initial", {twice, features});
+  call.initial_bias = tensors.at("initial_bias", {twice});
+  call.output_hidden = tensors.at("output_hidden", {embed, units});
+  call.output_context = tensors.at("output_context", {embed, features});
+  call.output_bias = tensors.at("output_bias", {embed});
+  call.output = tensors.at("output", {vocab, embed});
+  call.output_vocab_bias = tensors.at("output_vocab_bias", {vocab});
+  call.norms = tensors.at<const float>("norms", {{"max_length + 1", call.max_length + 1}}, kFloat32);
+  call.barred = tensors.at<const uint8_t>("barred", {vocab}, kUInt8);
+  call.wide = tensors.aligned() &&
+              multiples_of_16_bytes(tensors.dtype(),
+                                    {call.feature_dim, call.hidden_dim, call.attention_dim, call.embed_dim});
+  return call;
 }
 
-int dimension(const char* name, int64_t size, int64_t least, int64_t most) {
-  if (size >= least && size <= most) return static_cast<int>(size);
-  throw std::invalid_argument("attend_lstm_step: " + std::string(name) + " must be in " +
-                              std::to_string(least) + ".." + std::to_string(most) + ", got " +
-                              std::to_string(size));
-}
-
-void attend_lstm_step(py::handle inputs, py::handle features, py::handle keys, py::handle hidden,
-                      py::handle cell, const py::tuple& weights, py::handle image_index,
-                      const py::tuple& outputs, py::handle workspace, uintptr_t stream) {
-  if (weights.size() != 6) throw std::invalid_argument("attend_lstm_step: weights must hold 6 tensors");
-  if (outputs.size() != 4) throw std::invalid_argument("attend_lstm_step: outputs must hold 4 tensors");
-  const dlpack::View state(hidden);
-  const cuda::DType dtype = storage_type(state->dtype);
-  Tensors tensors(state->dtype, state->device);
-  cuda::AttendLSTMStep step{};
-
-  const auto& hidden_view = tensors.add("hidden", hidden, {{"batch", -1}, {"hidden_dim", -1}});
-  const int64_t batch = hidden_view->shape[0], hidden_dim = hidden_view->shape[1];
-  const auto& features_view =
-      tensors.add("features", features, {{"images", -1}, {"regions", -1}, {"feature_dim", -1}});
-  const int64_t images = features_view->shape[0], regions = features_view->shape[1];
-  const int64_t feature_dim = features_view->shape[2];
-  const auto& keys_view =
-      tensors.add("keys", keys, {{"images", images}, {"regions", regions}, {"attention_dim", -1}});
-  const int64_t attention_dim = keys_view->shape[2];
-
-  step.batch = dimension("batch", batch, 0, INT_MAX);
-  step.images = dimension("images", images, 0, INT_MAX);
-  step.regions = dimension("regions", regions, 1, cuda::kMaxRegions);
-  step.feature_dim = dimension("feature_dim", feature_dim, 1, INT_MAX / 4);
-  step.hidden_dim = dimension("hidden_dim", hidden_dim, 1, INT_MAX / 8);
-  step.attention_dim = dimension("attention_dim", attention_dim, 1, INT_MAX / 8);
-  const Dim rows{"batch", batch}, units{"hidden_dim", hidden_dim}, gates{"4 * hidden_dim", 4 * hidden_dim};
-
-  step.hidden = hidden_view.data();
-  step.features = features_view.data();
-  step.keys = keys_view.data();
-  step.inputs = tensors.add("inputs", inputs, {rows, gates}).data();
-  step.cell = tensors.add("cell", cell, {rows, units}).data();
-  step.query = tensors.add("weights.query", weights[0], {{"attention_dim", attention_dim}, units}).data();
-  step.score = tensors.add("weights.score", weights[1], {{"attention_dim", attention_dim}}).data();
-  step.gate = tensors.add("weights.gate", weights[2], {units}).data();
-  step.gate_bias = tensors.add("weights.gate_bias", weights[3], {{"one", 1}}).data();
-  step.context = tensors.add("weights.context", weights[4], {gates, {"feature_dim", feature_dim}}).data();
-  step.recurrent = tensors.add("weights.recurrent", weights[5], {gates, units}).data();
-  if (!image_index.is_none()) {
-    const dlpack::DataType int64{dlpack::kInt, 64, 1};
-    step.image_index =
-        static_cast<const int64_t*>(tensors.add("image_index", image_index, {rows}, int64).data());
-  } else if (images != batch) {
-    throw std::invalid_argument(
-        "attend_lstm_step: image_index must be given when images=" + std::to_string(images) +
-        " is not batch=" + std::to_string(batch) + ", got None");
-  }
-  step.next_hidden = tensors.add("next hidden", outputs[0], {rows, units}).data();
-  step.next_cell = tensors.add("next cell", outputs[1], {rows, units}).data();
-  step.next_context = tensors.add("context", outputs[2], {rows, {"feature_dim", feature_dim}}).data();
-  step.attention = tensors.add("attention", outputs[3], {rows, {"regions", regions}}).data();
-  const Dim floats{"batch * (4 * hidden_dim + attention_dim)", batch * (4 * hidden_dim + attention_dim)};
-  step.gates =
-      static_cast<float*>(tensors.add("workspace", workspace, {floats}, {dlpack::kFloat, 32, 1}).data());
-  step.queries = step.gates + batch * 4 * hidden_dim;
+// Bytes of workspace, and whether one kernel does all steps.
+std::pair<size_t, bool> beam_search_plan(const py::dict& given, const BeamSettings& settings) {
+  Tensors tensors("beam_search", given, "features");
+  const cuda::DType dtype = tensors.dtype();
+  cuda::BeamSearchCall call = beam_search_call(tensors, settings);
   tensors.check_device();
+  const size_t bytes = cuda::lay_out(call, nullptr, dtype, tensors.device());
+  return {bytes, call.blocks > 0};
+}
 
+void beam_search(const py::dict& given, const BeamSettings& settings, uintptr_t stream) {
+  Tensors tensors("beam_search", given, "features");
+  const cuda::DType dtype = tensors.dtype();
+  cuda::BeamSearchCall call = beam_search_call(tensors, settings);
+  const Dim images{"images", call.images}, n_best{"n_best", call.n_best},
+      words{"max_length", call.max_length};
+  call.tokens = tensors.at<int64_t>("tokens", {images, n_best, words}, kInt64);
+  call.lengths = tensors.at<int64_t>("lengths", {images, n_best}, kInt64);
+  call.scores = tensors.at<float>("scores", {images, n_best}, kFloat32);
+  call.log_probs = tensors.at<float>("log_probs", {images, n_best}, kFloat32);
+  call.attention =
+      tensors.at<float>("attention", {images, n_best, words, {"regions", call.regions}}, kFloat32);
+  call.not_finite = tensors.at<int32_t>("not_finite", {{"one", 1}}, kInt32);
+  tensors.check_device();
+  const auto bytes = static_cast<int64_t>(cuda::lay_out(call, nullptr, dtype, tensors.device()));
+  cuda::lay_out(call, tensors.at<void>("workspace", {{"bytes", bytes}}, kUInt8), dtype, tensors.device());
   const py::gil_scoped_release unlocked;
-  cuda::attend_lstm_step(step, dtype, state->device.index, reinterpret_cast<void*>(stream));
+  cuda::beam_search(call, dtype, tensors.device(), reinterpret_cast<void*>(stream));
 }
 
 std::vector<std::string> architectures() {
@@ -171,7 +217,8 @@ std::vector<std::string> architectures() {
 }  // namespace
 }  // namespace pycap
 
-PYBIND11_MODULE(_cuda, module) {
+PYBIND11_MODULE(PYCAP_MODULE, module) {
+  using pycap::BeamSettings;
   module.doc() = "CUDA kernels of pycap; pycap.ops is the interface to use.";
   module.def(
       "device_count", [] { return pycap::cuda::find_devices().count; },
@@ -180,9 +227,26 @@ PYBIND11_MODULE(_cuda, module) {
       "device_problem", [] { return pycap::cuda::find_devices().problem; }, "Why there is no GPU, or ''.");
   module.def("architectures", &pycap::architectures,
              "Compute capabilities that the kernels were compiled for.");
+  module.def("attend_lstm_forward", &pycap::attend_lstm_forward, py::arg("tensors"), py::arg("stream"),
+             "All steps of sequences on `stream`; results are written in place.");
+  module.def("attend_lstm_backward", &pycap::attend_lstm_backward, py::arg("tensors"), py::arg("stream"),
+             "The gradients that flow through time, on `stream`; results are written in place.");
+#ifdef PYCAP_EMULATED
   module.def(
-      "attend_lstm_step", &pycap::attend_lstm_step, py::arg("inputs"), py::arg("features"), py::arg("keys"),
-      py::arg("hidden"), py::arg("cell"), py::arg("weights"), py::arg("image_index").none(true),
-      py::arg("outputs"), py::arg("workspace"), py::arg("stream"),
-      "One decoder step on `stream`; outputs are (hidden, cell, context, attention), written in place.");
+      "set_order",
+      [](int order) { pycap::emulation::chosen_order() = static_cast<pycap::emulation::Order>(order); },
+      "The order in which threads run: 0 forward, 1 backward, 2 shuffled.");
+#endif
+  py::class_<BeamSettings>(module, "BeamSettings")
+      .def(py::init([](int64_t beam, int64_t max_length, int64_t n_best, int64_t start, int64_t end,
+                       int64_t pad, bool persistent) {
+             return BeamSettings{beam, max_length, n_best, start, end, pad, persistent};
+           }),
+           py::kw_only(), py::arg("beam"), py::arg("max_length"), py::arg("n_best"), py::arg("start"),
+           py::arg("end"), py::arg("pad"), py::arg("persistent") = true);
+  module.def("beam_search_plan", &pycap::beam_search_plan, py::arg("tensors"), py::arg("settings"),
+             "Bytes of working memory that a search with these settings needs, and whether one kernel does "
+             "all steps.");
+  module.def("beam_search", &pycap::beam_search, py::arg("tensors"), py::arg("settings"), py::arg("stream"),
+             "A whole beam search on `stream`; results are written in place.");
 }

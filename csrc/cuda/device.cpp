@@ -25,6 +25,17 @@ Devices find_devices() {
   return {0, error == cudaSuccess ? "the driver lists no device" : cudaGetErrorString(error)};
 }
 
+Limits limits_of(int device) {
+  auto value_of = [&](cudaDeviceAttr attribute) {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, attribute, device), "cudaDeviceGetAttribute", device);
+    return value;
+  };
+  return {value_of(cudaDevAttrMultiProcessorCount),
+          static_cast<size_t>(value_of(cudaDevAttrMaxSharedMemoryPerBlockOptin)),
+          value_of(cudaDevAttrCooperativeLaunch) != 0};
+}
+
 DeviceGuard::DeviceGuard(int device) : previous_(device), changed_(false) {
   check(cudaGetDevice(&previous_), "cudaGetDevice", device);
   if (previous_ != device) {

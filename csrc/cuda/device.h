@@ -1,6 +1,7 @@
 // The GPUs this process sees, asked without ever failing on a machine that has none.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace pycap::cuda {
@@ -11,6 +12,16 @@ struct Devices {
 };
 
 Devices find_devices();
+
+// What a kernel that stays on the GPU may take.
+struct Limits {
+  int processors;       // multiprocessors
+  size_t shared_bytes;  // of one block, when it asks
+  bool cooperative;     // whether blocks can be started together, to wait for each other
+};
+
+// Throws std::runtime_error when there is no such device.
+Limits limits_of(int device);
 
 // Makes `device` current for the guard's life. Throws std::runtime_error when there is no such device.
 class DeviceGuard {

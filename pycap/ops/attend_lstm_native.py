@@ -1,13 +1,13 @@
 """The compiled `attend_lstm` as the torch operators `pycap::attend_lstm` and `pycap::attend_lstm_backward`.
 
-C++ computes the sequence and the gradients that flow through time; the weight gradients, sums over all steps,
-are one matrix product each, left to torch.
+C++ or CUDA computes the sequence and the gradients that flow through time; the weight gradients, sums over all
+steps, are one matrix product each, left to torch.
 """
 
 import torch
 from torch import Tensor
 
-from pycap.ops import library
+from pycap.ops import cuda, library
 from pycap.ops.shapes import check_rows
 
 
@@ -96,7 +96,32 @@ def forward(
 
 @forward.register_fake
 def _(inputs, features, keys, hidden, *_others):
-    return tuple(new_outputs(features, keys, hidden, inputs.shape[1]).values())
+    allocate = cuda.new_outputs if hidden.device.type == "cuda" else new_outputs
+    return tuple(allocate(features, keys, hidden, inputs.shape[1]).values())
+
+
+ARGUMENTS = (
+    "inputs",
+    "features",
+    "keys",
+    "hidden",
+    "cell",
+    "query",
+    "score",
+    "gate",
+    "gate_bias",
+    "context",
+    "recurrent",
+    "lengths",
+    "image_index",
+)
+OUTPUTS = ("hiddens", "contexts", "attention", "gates", "cells", "queries", "betas")
+
+
+@forward.register_kernel("cuda")
+def forward_cuda(*arguments: Tensor) -> tuple[Tensor, ...]:
+    """The forward operator on a GPU, where nobody looks at the values of lengths and image_index."""
+    return tuple(cuda.attend_lstm_forward(**dict(zip(ARGUMENTS, arguments, strict=True))).values())
 
 
 @torch.library.custom_op("pycap::attend_lstm_backward", mutates_args=(), device_types="cpu")
@@ -178,6 +203,33 @@ def backward(
         d_betas.sum().reshape(1),
         step_gates.T @ contexts[computed],
         step_gates.T @ before,
+    )
+
+
+@backward.register_kernel("cuda")
+def backward_cuda(*arguments: Tensor) -> tuple[Tensor, ...]:
+    """The backward operator on a GPU. Steps that were not computed have zero gradients, so all are summed up."""
+    grads, saved = arguments[:3], arguments[3:]
+    given = dict(zip((*ARGUMENTS[1:], *OUTPUTS), saved, strict=True))
+    given |= {f"grad_{name}": part.contiguous() for name, part in zip(OUTPUTS, grads, strict=False)}
+    inputs = given["gates"]  # of their shape and dtype; their values are not needed
+    found = cuda.attend_lstm_backward(inputs=inputs, **given)
+    hidden, hiddens = given["hidden"], given["hiddens"]
+    dtype = hidden.dtype
+    before = torch.cat([hidden[:, None], hiddens[:, :-1]], dim=1).flatten(0, 1)  # (batch * time, hidden_dim)
+    d_gates = found["d_gates"].flatten(0, 1)
+    return (
+        found["d_gates"],
+        found["d_features"],
+        found["d_keys"],
+        found["d_hidden"].to(dtype),
+        found["d_cell"].to(dtype),
+        found["d_queries"].flatten(0, 1).T @ before,
+        found["d_scores"].sum(dim=(0, 1)).to(dtype),
+        found["d_betas"].flatten().to(dtype) @ before,
+        found["d_betas"].sum().reshape(1).to(dtype),
+        d_gates.T @ given["contexts"].flatten(0, 1),
+        d_gates.T @ before,
     )
 
 

@@ -25,6 +25,8 @@ from torch import Tensor
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
+from pycap.ops.cuda import CudaDecoder
+from pycap.ops.cuda import runs as runs_on_gpu
 from pycap.ops.decoder_step import DecoderState, DecoderWeights, initial_state, step
 from pycap.ops.decoding import (
     NEVER,
@@ -46,7 +48,8 @@ class BeamDecoder:
     The weights are packed for the native search once, here: build a new decoder after changing them.
 
     Args:
-        weights: the decoder's parameters, any dtype and device (native: float32 on the CPU).
+        weights: the decoder's parameters, any dtype and device (native: float32 on the CPU; float32, bfloat16 or
+            float16 on a GPU).
         threads: threads of one native search; None takes the library's setting.
         precision: how the native search stores matrices: "float32", or "int8" with one scale a row and states
             rounded to 8 bits (a quarter of the memory, several times as fast). The reference ignores it.
@@ -60,7 +63,7 @@ class BeamDecoder:
         self.weights = weights
         self.threads = threads
         self.precision = precision
-        self._native = _pack(weights, precision) if library.backend() == "native" else None
+        self._native = _pack(weights, precision) if library.wanted() == "native" else None
 
     @torch.no_grad()
     def search(
@@ -103,7 +106,9 @@ class BeamDecoder:
             "banned": tuple(banned),
         }
         native = self._packed()
-        if native is None:
+        if isinstance(native, CudaDecoder) and native.takes(features, beam, max_length):
+            return native.search(features, **settings, start=start)
+        if not isinstance(native, PackedDecoder):
             return beam_search_reference(*self._unpacked(features, start), **settings)
         found = native.search(_as_array(features), **settings, start=start, threads=self.threads)
         return BeamResult(*map(torch.from_numpy, found))
@@ -149,14 +154,14 @@ class BeamDecoder:
             "banned": tuple(banned),
         }
         native = self._packed()
-        if native is None:
+        if not isinstance(native, PackedDecoder):
             return sample_reference(*self._unpacked(features, start), **settings)
         found = native.sample(_as_array(features), **settings, start=start, threads=self.threads)
         return SampleResult(*map(torch.from_numpy, found))
 
-    def _packed(self) -> PackedDecoder | None:
+    def _packed(self) -> PackedDecoder | CudaDecoder | None:
         """Return the native decoder, packed now if it was not yet; None where the reference has to decode."""
-        if library.backend() != "native":
+        if library.wanted() != "native":
             return None
         if self._native is None:
             self._native = _pack(self.weights, self.precision)
@@ -171,11 +176,15 @@ class BeamDecoder:
         )
 
 
-def _pack(weights: DecoderWeights, precision: str) -> PackedDecoder | None:
+def _pack(weights: DecoderWeights, precision: str) -> PackedDecoder | CudaDecoder | None:
     """Return the native decoder of these weights; None where only the reference can search."""
     flat = {**weights._asdict(), **weights.attend._asdict()}
     del flat["attend"]
-    if any(part.dtype != torch.float32 or part.device.type != "cpu" for part in flat.values()):
+    if runs_on_gpu(tuple(flat.values())):
+        return CudaDecoder(weights)
+    if library.cpu is None or any(
+        part.dtype != torch.float32 or part.device.type != "cpu" for part in flat.values()
+    ):
         return None
     return PackedDecoder({name: _as_array(part) for name, part in flat.items()}, precision)
 

@@ -79,7 +79,7 @@ def attend_lstm(
         image_index,
         lengths,
     )
-    if runs_native(inputs):
+    if runs_native(inputs) or cuda.runs((inputs, features, keys, hidden, cell, *weights)):
         return attend_lstm_native.forward(
             inputs, features, keys, hidden, cell, *weights, lengths, image_index
         )[:3]
@@ -113,12 +113,12 @@ def attend_lstm_step(
             GPU can see its values, that row is NaN instead).
     """
     floats = (inputs, features, keys, hidden, cell, *weights)
-    if cuda.runs(floats):
+    wants_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in floats)
+    if not wants_gradient and cuda.runs(floats):
         return cuda.attend_lstm_step(inputs, features, keys, hidden, cell, weights, image_index)
     if image_index is None:
         image_index = torch.arange(len(hidden), device=hidden.device)
     check_arguments(inputs, ("batch", "4 * hidden_dim"), features, keys, hidden, cell, weights, image_index)
-    wants_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in floats)
     if wants_gradient or not runs_native(inputs):
         return attend_lstm_step_reference(inputs, features, keys, hidden, cell, weights, image_index)
     hidden, context, attention, _, cell, *_ = attend_lstm_native.compute(

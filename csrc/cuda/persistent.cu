@@ -1,0 +1,48 @@
+#include "cuda/persistent.cuh"
+
+namespace pycap::cuda {
+namespace {
+
+int row_tiles(const BeamSearchCall& call) {
+  const int rows = call.images * call.beam;
+  return rows <= 8 ? 1 : rows <= 32 ? 4 : 8;
+}
+
+template <class T>
+bool fits(const BeamSearchCall& call, const Limits& limits) {
+  for (const int depth : {call.feature_dim, call.hidden_dim, call.attention_dim, call.embed_dim})
+    if (depth % kChunk<T> != 0) return false;
+  const int columns = resident_columns(call.vocab_size, limits.processors);
+  if (columns > kListColumns) return false;
+  const int lists = ceil_div(call.vocab_size, columns);
+  return residence_of<T>(call, limits.processors, row_tiles(call), columns, lists).end <= limits.shared_bytes;
+}
+
+template <class T>
+void start(const BeamSearchCall& call, const Launcher& launch) {
+  launch_product<T, Folds<T>>(call, 0, "folds", call.images * call.regions, kFewColumns, launch);
+  const int tiles = row_tiles(call);
+  const Geometry geometry{static_cast<unsigned>(call.blocks), 1,
+                          residence_of<T>(call, call.blocks, tiles, call.list_columns, call.lists).end};
+  const char* name = "search_in_place";
+  if (tiles == 1) return launch.together(geometry, name, search_in_place<T, 1>, call);
+  if (tiles == 4) return launch.together(geometry, name, search_in_place<T, 4>, call);
+  if constexpr (sizeof(T) == 2) launch.together(geometry, name, search_in_place<T, 8>, call);
+}
+
+}  // namespace
+
+int persistent_blocks(const BeamSearchCall& call, DType dtype, int device) {
+  if (!call.persistent || !call.wide || call.images == 0 || call.images > persistent_rows(dtype) / call.beam)
+    return 0;
+  const Limits limits = limits_of(device);
+  if (!limits.cooperative) return 0;
+  const bool fit = with_type(dtype, [&](auto type) { return fits<decltype(type)>(call, limits); });
+  return fit ? limits.processors : 0;
+}
+
+void search_persistently(const BeamSearchCall& call, DType dtype, const Launcher& launch) {
+  with_type(dtype, [&](auto type) { start<decltype(type)>(call, launch); });
+}
+
+}  // namespace pycap::cuda
