@@ -126,7 +126,10 @@ def test_scores_and_attention_are_those_of_teacher_forcing(sizes, dtype, persist
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_low_precision_decides_what_is_clear_as_float64_does(dtype, device):
-    weights, features = make_weights(seed=1, dtype=dtype, **ALIGNED), make_features(40, feature_dim=64).to(dtype)
+    weights, features = (
+        make_weights(seed=1, dtype=dtype, **ALIGNED),
+        make_features(40, feature_dim=64).to(dtype),
+    )
     assert check_against_rules(weights, features, device, beam=1, max_length=2) >= 5
 
 
