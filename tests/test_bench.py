@@ -15,12 +15,16 @@ from tiny import child_environment
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))  # behind an installed pycap
 
-from bench import machine, peaks, pictures, report, rows, tables  # noqa: E402
+from bench import gpu, machine, peaks, pictures, report, rows, tables  # noqa: E402
 from bench.case import PEERS, Settings  # noqa: E402
 from bench.floors import Work, decode_work, find_floor  # noqa: E402
+from bench.peers.beam import Round, Start  # noqa: E402
+from bench.peers.gpu import GraphablePeer  # noqa: E402
 from bench.peers.runtimes import missing  # noqa: E402
+from bench.problems import draw_features, draw_weights  # noqa: E402
 from bench.rows import attend_lstm, decode, self_critical  # noqa: E402
 from bench.timing import compare  # noqa: E402
+from pycap.ops.beam import BeamDecoder  # noqa: E402
 
 RESULT = {"name", "kind", "dtype", "counts", "note", "seconds", "spread", "blocks", "agreement", "agrees"}
 RESULT |= {"floor", "share", "memory"}
@@ -171,3 +175,43 @@ def test_speed_of_attend_lstm(benchmark: BenchmarkFixture):
 
 def test_speed_of_sampling_and_reward(benchmark: BenchmarkFixture):
     benchmark(next(self_critical.cases(SETTINGS)).contenders[0].run)
+
+
+def test_peer_that_never_looks_at_the_host_searches_as_pycap_does():
+    weights, features = draw_weights(60, 16), draw_features(5, 6, 16)
+    weights.output_vocab_bias[2] = 5.0  # sentences of several lengths
+    peer = GraphablePeer(60, 3, Start(weights), Round(weights, 6), "cpu")
+    sentences, scores = peer.search(features, 7)
+    found = BeamDecoder(weights).search(features, beam=3, max_length=7)
+    assert torch.equal(sentences, found.tokens[:, 0])
+    assert len(set(found.lengths.flatten().tolist())) > 1
+    torch.testing.assert_close(scores, found.scores[:, 0].float(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to measure")
+def test_gpu_benchmark_says_in_one_line_that_there_is_no_gpu():
+    command = [sys.executable, "-m", "bench.gpu"]
+    done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("python -m bench.gpu: nothing to measure: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_gpu_tables_show_ratios_and_shares_of_the_floor():
+    limits = {"bytes": 4e12, "bf16": 8e14, "float32": 5e13, "barrier": 1e-6, "launch": 2e-6}
+    results = [
+        gpu.Result("decode", "batch 1", "pycap, persistent", 2e-4, 1e-6, floor=1e-4),
+        gpu.Result("decode", "batch 1", "PyTorch eager", 2e-2, 1e-4, floor=1e-4, agrees="1 of 1"),
+    ]
+    document = {
+        "gpu": "G",
+        "torch": "2",
+        "date": "d",
+        "limits": limits,
+        "results": [vars(r) for r in results],
+    }
+    lines = "\n".join(gpu.tables(document))
+    assert "| pycap, persistent | 200.0 us | 1.0 us | 1.00 | 50 % |" in lines
+    assert "| PyTorch eager | 20.000 ms | 100.0 us | 100.00 | 0 % |" in lines
+    assert gpu.decode_floor(1, 10_000, limits) == pytest.approx(5 * 16 * 1e-6)  # barriers
+    assert gpu.decode_floor(256, 10_000, limits) > gpu.decode_floor(64, 10_000, limits)

@@ -207,6 +207,15 @@ void beam_search(const py::dict& given, const BeamSettings& settings, uintptr_t 
   cuda::beam_search(call, dtype, tensors.device(), reinterpret_cast<void*>(stream));
 }
 
+void wait_at_barriers(const py::dict& given, int64_t rounds, uintptr_t stream) {
+  Tensors tensors("wait_at_barriers", given, "arrived");
+  auto* arrived = tensors.at<uint32_t>("arrived", {{"one", 1}}, kInt32);
+  const int count = tensors.in_range("rounds", rounds, 1, 1 << 24);
+  tensors.check_device();
+  const py::gil_scoped_release unlocked;
+  cuda::wait_at_barriers(arrived, count, tensors.device(), reinterpret_cast<void*>(stream));
+}
+
 std::vector<std::string> architectures() {
   std::istringstream list(PYCAP_CUDA_ARCHITECTURES);
   std::vector<std::string> names;
@@ -247,6 +256,10 @@ PYBIND11_MODULE(PYCAP_MODULE, module) {
   module.def("beam_search_plan", &pycap::beam_search_plan, py::arg("tensors"), py::arg("settings"),
              "Bytes of working memory that a search with these settings needs, and whether one kernel does "
              "all steps.");
+  module.def("wait_at_barriers", &pycap::wait_at_barriers, py::arg("tensors"), py::arg("rounds"),
+             py::arg("stream"),
+             "One kernel on `stream` that waits at grid barriers: what a phase of the persistent search "
+             "costs at least.");
   module.def("beam_search", &pycap::beam_search, py::arg("tensors"), py::arg("settings"), py::arg("stream"),
              "A whole beam search on `stream`; results are written in place.");
 }

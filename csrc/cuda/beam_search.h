@@ -92,4 +92,8 @@ size_t lay_out(BeamSearchCall& call, void* memory, DType dtype, int device);
 // the kernel and the shapes when a launch is refused.
 void beam_search(const BeamSearchCall& call, DType dtype, int device, void* stream);
 
+// Puts one kernel on `stream` that waits at `rounds` grid barriers, on all multiprocessors: what a barrier
+// costs. `arrived` is one number in the GPU's memory.
+void wait_at_barriers(uint32_t* arrived, int rounds, int device, void* stream);
+
 }  // namespace pycap::cuda

@@ -41,6 +41,14 @@ int persistent_blocks(const BeamSearchCall& call, DType dtype, int device) {
   return fit ? limits.processors : 0;
 }
 
+void wait_at_barriers(uint32_t* arrived, int rounds, int device, void* stream) {
+  const DeviceGuard guard(device);
+  const Launcher launch("wait_at_barriers", "rounds=" + std::to_string(rounds), stream);
+  launch(Geometry{1, 1, 0}, "zero", zero, arrived);
+  const auto blocks = static_cast<unsigned>(limits_of(device).processors);
+  launch.together(Geometry{blocks, 1, 0}, "barriers_only", barriers_only, arrived, rounds);
+}
+
 void search_persistently(const BeamSearchCall& call, DType dtype, const Launcher& launch) {
   with_type(dtype, [&](auto type) { start<decltype(type)>(call, launch); });
 }
