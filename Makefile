@@ -1,5 +1,5 @@
 # The default checks everything that a change must pass.
-.PHONY: all lint test format bench sanitize
+.PHONY: all lint test format bench gpu sanitize
 
 all: lint test
 
@@ -19,6 +19,10 @@ bench:
 	python -m bench --sweep --json bench/results.json
 	python -m bench.pictures
 	python -m bench.tables
+
+# On a machine with an NVIDIA GPU: build for it, test, look for races, measure.
+gpu:
+	bash bench/gpu.sh
 
 sanitize:
 	bash csrc/tests/sanitize.sh

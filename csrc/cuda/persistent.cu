@@ -3,6 +3,15 @@
 namespace pycap::cuda {
 namespace {
 
+__global__ void __launch_bounds__(kThreads, 1) barriers_only(uint32_t* arrived, int rounds) {
+  uint32_t target = 0;
+  for (int round = 0; round < rounds; ++round) grid_barrier(arrived, target);
+}
+
+__global__ void __launch_bounds__(kThreads, 1) zero(uint32_t* number) {
+  if (threadIdx.x == 0) *number = 0;
+}
+
 int row_tiles(const BeamSearchCall& call) {
   const int rows = call.images * call.beam;
   return rows <= 8 ? 1 : rows <= 32 ? 4 : 8;

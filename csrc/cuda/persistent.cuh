@@ -34,15 +34,6 @@ __device__ __forceinline__ void grid_barrier(uint32_t* arrived, uint32_t& target
   __syncthreads();
 }
 
-inline __global__ void __launch_bounds__(kThreads, 1) barriers_only(uint32_t* arrived, int rounds) {
-  uint32_t target = 0;
-  for (int round = 0; round < rounds; ++round) grid_barrier(arrived, target);
-}
-
-inline __global__ void __launch_bounds__(kThreads, 1) zero(uint32_t* number) {
-  if (threadIdx.x == 0) *number = 0;
-}
-
 // features @ context weights and features @ output_context, before the first step.
 template <class T>
 struct Folds {

@@ -125,6 +125,23 @@ void check_product(const ProductCase& c) {
   report(once && worst <= 1, line);
 }
 
+// The lanes of half a warp, which read 8 bytes each at once, must meet 16 different pairs of banks.
+void check_banks() {
+  bool good = true;
+  for (int slice = 0; slice < kSlices; ++slice) {
+    for (int half = 0; half < 2; ++half) {
+      std::vector<int> pairs;
+      for (int lane = 16 * half; lane < 16 * half + 16; ++lane) {
+        const int g = lane / 4, t = lane % 4;
+        pairs.push_back((chunk_place(g, slice * 2 + t / 2) + t % 2 * 8) / 8 % 16);
+      }
+      std::sort(pairs.begin(), pairs.end());
+      good &= std::unique(pairs.begin(), pairs.end()) == pairs.end();
+    }
+  }
+  report(good, "reads of a chunk meet no bank twice");
+}
+
 // ---- ranking
 
 // Lists of `rows` x `columns` logits, merged, against a stable sort; few different values, so that many tie.
@@ -279,6 +296,7 @@ int main() {
     check_product<__nv_bfloat16>(c);
     check_product<__half>(c);
   }
+  check_banks();
   check_ranking(1000, 128, 10, 1 << 20, Order::kForward);
   check_ranking(517, 80, 10, 9, Order::kShuffled);
   check_ranking(300, 128, 6, 1, Order::kBackward);

@@ -46,13 +46,17 @@ def runs(tensors: Sequence[Tensor]) -> bool:
 
 
 @torch.compiler.assume_constant_result
-@functools.cache
 def trusted(device: int, dtype: str) -> bool:
     """Whether small problems on this GPU come out as the reference has them; tried once a process, at first use.
 
     Kernels meet GPUs, drivers and compilers that nobody tried them on. Where they are wrong a warning says so, and
     everything runs on the reference.
     """
+    return _proves_right(device, dtype)
+
+
+@functools.cache
+def _proves_right(device: int, dtype: str) -> bool:
     from pycap.ops.self_check import complaint
 
     found = complaint(torch.device("cuda", device), getattr(torch, dtype.removeprefix("torch.")))
@@ -184,7 +188,8 @@ class CudaDecoder:
     """A decoder's weights on a GPU, folded and laid out for `pycap._cuda`; safe to share between threads.
 
     A search is a fixed sequence of launches. The second search of a shape is captured in a CUDA graph, later ones
-    replay it.
+    replay it. In a graph of the caller's own a search is captured launch by launch, once its shape was searched
+    before, and nobody looks whether its result is finite.
 
     Args:
         weights: the decoder's parameters, on one GPU, of one dtype of `DTYPES`.
@@ -203,7 +208,7 @@ class CudaDecoder:
             flat[part] = torch.cat([flat.pop(name) for name in names])
         self.weights = flat
         self._lock = threading.Lock()
-        self._seen: OrderedDict[tuple, _Graph | None] = OrderedDict()
+        self._searches: OrderedDict[tuple, _Search] = OrderedDict()
 
     def takes(self, features: Tensor, beam: int, max_length: int) -> bool:
         """True where a search of these sizes fits the kernels' memory."""
@@ -232,11 +237,18 @@ class CudaDecoder:
         key = (tuple(features.shape), beam, max_length, n_best, length_penalty, start, end, tuple(banned))
         features = features.detach().contiguous()
         capturing = features.is_cuda and torch.cuda.is_current_stream_capturing()
-        if capturing or not features.is_cuda or not len(features):
-            found, finite = self._plan(features.shape, features.device, *key[1:]).launch(features)
-        else:
-            with self._lock:  # one workspace a graph
-                found, finite = self._replay(key, features)
+        with self._lock:  # a graph has one workspace
+            seen = key in self._searches
+            if not seen:
+                self._searches[key] = _Search(self._plan(features.shape, features.device, *key[1:]))
+            search = self._searches[key]
+            self._searches.move_to_end(key)
+            while len(self._searches) > GRAPHS:
+                self._searches.popitem(last=False)
+            if seen and features.is_cuda and not capturing and len(features):
+                found, finite = search.replay(features)
+            else:
+                found, finite = search.plan.launch(features)
         if not capturing and len(features) and not bool(finite):
             raise ValueError(NOT_FINITE)
         return found
@@ -245,18 +257,6 @@ class CudaDecoder:
         """True where one kernel does all steps of this search (arguments of `search`)."""
         plan = self._plan(features.shape, features.device, **wanted)
         return library.cuda.beam_search_plan({**plan.weights, "features": features}, plan.settings)[1]
-
-    def _replay(self, key: tuple, features: Tensor) -> tuple[BeamResult, Tensor]:
-        if key not in self._seen:
-            self._seen[key] = None
-            while len(self._seen) > GRAPHS:
-                self._seen.popitem(last=False)
-            return self._plan(features.shape, features.device, *key[1:]).launch(features)
-        self._seen.move_to_end(key)
-        graph = self._seen[key]
-        if graph is None:
-            graph = self._seen[key] = _Graph(self._plan(features.shape, features.device, *key[1:]), features)
-        return graph.replay(features)
 
     def _plan(
         self,
@@ -315,18 +315,20 @@ class _Plan:
         return found, not_finite == 0
 
 
-class _Graph:
-    """A captured search: replays cost one launch."""
+class _Search:
+    """A plan, and its captured graph once it was replayed: replays cost one launch."""
 
-    def __init__(self, plan: _Plan, features: Tensor):
-        self.plan = plan  # keeps the constants alive
-        self.features = features.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=torch.cuda.Stream(features.device)):
-            self.found, self.finite = plan.launch(self.features)
+    def __init__(self, plan: _Plan):
+        self.plan = plan
+        self.graph: torch.cuda.CUDAGraph | None = None
 
     def replay(self, features: Tensor) -> tuple[BeamResult, Tensor]:
-        """Search again; the results are copies, which the next replay leaves alone."""
+        """Search again, by a graph; the results are copies, which the next replay leaves alone."""
+        if self.graph is None:
+            self.features, self.graph = features.clone(), torch.cuda.CUDAGraph()
+            stream = torch.cuda.Stream(features.device)
+            with torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"):
+                self.found, self.finite = self.plan.launch(self.features)
         self.features.copy_(features)
         self.graph.replay()
         return BeamResult(*(part.clone() for part in self.found)), self.finite.clone()
