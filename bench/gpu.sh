@@ -25,18 +25,18 @@ if ! "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; 
   echo "bench/gpu.sh: torch of $python sees no CUDA device, so there is nothing to do" >&2
   exit 1
 fi
-stage build 110 bash -c "cmake -S . -B '$out/cmake' -G Ninja -DCMAKE_BUILD_TYPE=Release -DPYCAP_CUDA=ON \
+stage build 100 bash -c "cmake -S . -B '$out/cmake' -G Ninja -DCMAKE_BUILD_TYPE=Release -DPYCAP_CUDA=ON \
   -DCMAKE_INSTALL_PREFIX='$PWD' -Dpybind11_DIR='$("$python" -m pybind11 --cmakedir)' \
   -DPython_EXECUTABLE='$(command -v "$python")' && cmake --build '$out/cmake' && cmake --install '$out/cmake'"
-stage tests 110 "$python" -m pytest -q -p no:cacheprovider -m cuda tests/ops
+stage tests 100 "$python" -m pytest -q -p no:cacheprovider -m cuda tests/ops
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck initcheck synccheck; do
-    PYTORCH_NO_CUDA_MEMORY_CACHING=1 stage "$tool" 35 \
+    PYTORCH_NO_CUDA_MEMORY_CACHING=1 stage "$tool" 30 \
       compute-sanitizer --tool "$tool" --error-exitcode 9 "$python" -m pycap.ops.self_check
   done
 else
   echo "compute-sanitizer: not found, skipped"
 fi
-stage measure 170 "$python" -m bench.gpu --json "$out/gpu.json"
+stage measure 210 "$python" -m bench.gpu --json "$out/gpu.json"
 cat "$out/gpu.md" 2> /dev/null
 [ ${#failed[@]} = 0 ] && echo "all passed" || { echo "failed: ${failed[*]}"; exit 1; }

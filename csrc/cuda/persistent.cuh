@@ -257,8 +257,7 @@ __global__ void __launch_bounds__(kThreads, 1) search_in_place(PYCAP_ARGUMENT Be
     if (images == 0) return;  // the same for all blocks
     score_all(step, images);
     grid_barrier(call.barrier, target);
-    weigh_regions(step, images * step.width, weights);
-    __syncthreads();
+    weigh_regions(step, images * step.width, weights);  // a product's barriers come before it uses them
     for_each_tile(products.cell.columns(), blockIdx.x, call.hidden_dim, at.cell,
                   [&](int column, const char* place) {
                     few_product<T, N>(products.cell, column, kFewColumns, place, scratch);

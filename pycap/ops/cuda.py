@@ -325,10 +325,15 @@ class _Search:
     def replay(self, features: Tensor) -> tuple[BeamResult, Tensor]:
         """Search again, by a graph; the results are copies, which the next replay leaves alone."""
         if self.graph is None:
-            self.features, self.graph = features.clone(), torch.cuda.CUDAGraph()
-            stream = torch.cuda.Stream(features.device)
-            with torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"):
+            graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(features.device)
+            self.features, self.done = features.clone(), torch.cuda.Event()
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self.found, self.finite = self.plan.launch(self.features)
+            self.graph = graph
+        stream = torch.cuda.current_stream(features.device)  # another thread's, perhaps, than the last time
+        stream.wait_event(self.done)  # the last replay, whose memory this one uses
         self.features.copy_(features)
         self.graph.replay()
-        return BeamResult(*(part.clone() for part in self.found)), self.finite.clone()
+        found = BeamResult(*(part.clone() for part in self.found)), self.finite.clone()
+        self.done.record(stream)
+        return found

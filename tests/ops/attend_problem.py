@@ -95,8 +95,7 @@ def differentiate(problem: dict, backend: str) -> dict[str, Tensor]:
         outputs = dict(zip(OUTPUTS, attend_lstm(**{**problem, **floats, "weights": weights}), strict=True))
     generator = torch.Generator().manual_seed(1)
     loss = sum(
-        (torch.randn(part.shape, generator=generator).to(part.dtype) * part).sum()
-        for part in outputs.values()
+        (torch.randn(part.shape, generator=generator).to(part) * part).sum() for part in outputs.values()
     )
     leaves = {**floats, **weights._asdict()}
     grads = torch.autograd.grad(loss, list(leaves.values()))
