@@ -170,8 +170,9 @@ def test_result_is_the_same_every_time_and_a_row_the_same_alone(dtype: torch.dty
 
 @pytest.mark.parametrize("mark", [pytest.param("", marks=needs_emulation)])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-def test_threads_in_another_order_change_no_bit(mark: str, dtype: torch.dtype, emulation) -> None:
-    problem = make_problem(**SHAPES["wide"], dtype=dtype)
+@pytest.mark.parametrize("shape", ["wide", "odd"])
+def test_threads_in_another_order_change_no_bit(mark: str, shape: str, dtype: torch.dtype, emulation) -> None:
+    problem = make_problem(**SHAPES[shape], dtype=dtype)
     first = run_operators(problem, "cpu")
     for order in ("backward", "shuffled"):
         emulation.set_order(ORDERS[order])
