@@ -53,10 +53,9 @@ struct BeamStep {
   __device__ __forceinline__ T* mixed(int packed) const {
     return static_cast<T*>(call.mixed) + static_cast<size_t>(packed) * call.embed_dim;
   }
-  __device__ __forceinline__ bool wide() const { return call.wide; }
-  __device__ __forceinline__ int before() const {
-    return step % 2;
-  }  // parity of the state that the step reads
+  __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
+  // Parity of the state that the step reads, and of the one it leaves.
+  __device__ __forceinline__ int before() const { return step % 2; }
   __device__ __forceinline__ int after() const { return 1 - step % 2; }
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -369,3 +370,23 @@ def test_parts_of_the_kernels_match_plain_arithmetic_on_the_host(mark: str, tmp_
     run = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.endswith("\n0 failed\n")
+
+
+@pytest.mark.parametrize("mark", [pytest.param("", marks=needs_emulation)])
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no CUDA compiler")
+def test_nvcc_and_the_emulation_make_the_same_launches(mark: str, tmp_path: Path) -> None:
+    source = str(CSRC / "tests" / "cuda_launches.cpp")
+    compilers = {
+        "nvcc": ["nvcc", "-std=c++17", "-x", "cu", "-arch=sm_90"],
+        "c++": ["c++", "-std=c++17", "-O0", "-Wno-unknown-pragmas"],
+    }
+    listed = {}
+    for name, command in compilers.items():
+        program = tmp_path / name
+        subprocess.run(
+            [*command, "-I", str(CSRC), source, "-o", str(program)], check=True, capture_output=True
+        )
+        listed[name] = subprocess.run([str(program)], capture_output=True, text=True, check=False).stdout
+    assert listed["nvcc"].endswith("\ndone\n")
+    assert listed["nvcc"] == listed["c++"]
+    assert "no kernel" not in listed["nvcc"]
