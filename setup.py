@@ -87,7 +87,9 @@ class CMakeBuild(build_ext):
 
 def find_reason(output: str) -> str:
     """One line that explains a failed build: CMake's message, or the first compiler error."""
-    message = re.search(r"CMake Error.*\n\n?((?:\s+\S.*\n)+)", output) or re.search(r"(.*error:.*)", output)
+    message = re.search(r"CMake Error.*\n\n?((?:\s+\S.*\n)+)", output) or re.search(
+        r"(.*error\s*:.*)", output
+    )
     sentence = " ".join(message[1].split()) if message else "the build failed without an error message"
     return re.split(r"\. | -- ", sentence)[0].removesuffix(".")
 

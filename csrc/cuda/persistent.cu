@@ -12,9 +12,12 @@ __global__ void __launch_bounds__(kThreads, 1) zero(uint32_t* number) {
   if (threadIdx.x == 0) *number = 0;
 }
 
+// Tiles of 8 rows that a thread's registers hold: floats take a register each, pairs of halves another.
+template <class T>
 int row_tiles(const BeamSearchCall& call) {
   const int rows = call.images * call.beam;
-  return rows <= 8 ? 1 : rows <= 32 ? 4 : 8;
+  if (rows <= 8) return 1;
+  return sizeof(T) == 4 ? 2 : rows <= 32 ? 4 : 8;
 }
 
 template <class T>
@@ -24,19 +27,24 @@ bool fits(const BeamSearchCall& call, const Limits& limits) {
   const int columns = resident_columns(call.vocab_size, limits.processors);
   if (columns > kListColumns) return false;
   const int lists = ceil_div(call.vocab_size, columns);
-  return residence_of<T>(call, limits.processors, row_tiles(call), columns, lists).end <= limits.shared_bytes;
+  return residence_of<T>(call, limits.processors, row_tiles<T>(call), columns, lists).end <=
+         limits.shared_bytes;
 }
 
 template <class T>
 void start(const BeamSearchCall& call, const Launcher& launch) {
   launch_product<T, Folds<T>>(call, 0, "folds", call.images * call.regions, kFewColumns, launch);
-  const int tiles = row_tiles(call);
+  const int tiles = row_tiles<T>(call);
   const Geometry geometry{static_cast<unsigned>(call.blocks), 1,
                           residence_of<T>(call, call.blocks, tiles, call.list_columns, call.lists).end};
   const char* name = "search_in_place";
   if (tiles == 1) return launch.together(geometry, name, search_in_place<T, 1>, call);
-  if (tiles == 4) return launch.together(geometry, name, search_in_place<T, 4>, call);
-  if constexpr (sizeof(T) == 2) launch.together(geometry, name, search_in_place<T, 8>, call);
+  if constexpr (sizeof(T) == 4) {
+    launch.together(geometry, name, search_in_place<T, 2>, call);
+  } else {
+    if (tiles == 4) return launch.together(geometry, name, search_in_place<T, 4>, call);
+    launch.together(geometry, name, search_in_place<T, 8>, call);
+  }
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace pycap::cuda {
 
 // Rows, images * beam, at most: more would not leave enough registers.
-constexpr int persistent_rows(DType dtype) { return dtype == DType::kFloat32 ? 32 : 64; }
+constexpr int persistent_rows(DType dtype) { return dtype == DType::kFloat32 ? 16 : 64; }
 
 // Words that a block keeps: whole tiles of 16, at most 128 where the search can be persistent.
 constexpr int resident_columns(int columns, int blocks) {

