@@ -52,7 +52,7 @@ struct GradientStep : SequenceStep<T> {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) last_cell_backward(PYCAP_ARGUMENT AttendLSTMGradients call) {
+__global__ void __launch_bounds__(kThreads, 2) last_cell_backward(PYCAP_ARGUMENT AttendLSTMGradients call) {
   const GradientStep<T> step(call, call.time - 1);
   const int unit = blockIdx.y * kThreads + threadIdx.x;
   if (unit < call.hidden_dim) step.cell_backward(blockIdx.x, unit, step.step, 0.0f, 0.0f);

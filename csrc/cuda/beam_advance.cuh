@@ -9,37 +9,36 @@ namespace pycap::cuda {
 enum Flag { kGoesOn, kNotFinite, kFlags };
 
 struct AdvanceShared {  // of one block, in this order
-  Word* heads;          // (warps, lists)
+  char* merging;        // (warps, merge_bytes)
   Candidate* lists;     // (beam, ranks + 1) continuations of each beam
   Candidate* ranked;    // (2 * beam,)
   int* counts;          // (beam,)
   int* taken;           // (beam,)
   int* path;            // (max_length,)
   int* flags;           // by Flag
-  int* levels;          // (warps, lists)
 };
 
-inline int advance_warps(const BeamSearchCall& call) {
-  const size_t per_warp = static_cast<size_t>(call.lists) * (sizeof(Word) + sizeof(int));
-  return static_cast<int>(max(size_t{1}, min(size_t{kWarps}, 24 * 1024 / per_warp)));
+// Warps that merge beams side by side: as many as find room.
+__host__ __device__ inline int advance_warps(int lists) {
+  const int room = static_cast<int>(36 * 1024 / merge_bytes(lists));
+  return room < 1 ? 1 : room > kWarps ? kWarps : room;
 }
 
-__host__ __device__ inline size_t advance_shared_bytes(size_t beam, int max_length, int lists, int warps) {
+__host__ __device__ inline size_t advance_shared_bytes(size_t beam, int max_length, int lists) {
   const size_t candidates = beam * (2 * beam + 1) + 2 * beam;
   return candidates * sizeof(Candidate) + (2 * beam + max_length + kFlags) * sizeof(int) +
-         static_cast<size_t>(warps) * lists * (sizeof(Word) + sizeof(int));
+         advance_warps(lists) * merge_bytes(lists);
 }
 
-__device__ __forceinline__ AdvanceShared place_advance(const BeamSearchCall& call, int warps, char* shared) {
+__device__ __forceinline__ AdvanceShared place_advance(const BeamSearchCall& call, char* shared) {
   AdvanceShared at;
-  at.heads = reinterpret_cast<Word*>(shared);
-  at.lists = reinterpret_cast<Candidate*>(at.heads + warps * call.lists);
+  at.merging = shared;
+  at.lists = reinterpret_cast<Candidate*>(shared + advance_warps(call.lists) * merge_bytes(call.lists));
   at.ranked = at.lists + call.beam * (call.ranks + 1);
   at.counts = reinterpret_cast<int*>(at.ranked + 2 * call.beam);
   at.taken = at.counts + call.beam;
   at.path = at.taken + call.beam;
   at.flags = at.path + call.max_length;
-  at.levels = at.flags + kFlags;
   return at;
 }
 
@@ -56,7 +55,7 @@ __device__ __forceinline__ void rank_beam(const BeamStep<T>& step, const Advance
   int count = 0;
   if (step.step < call.max_length) {
     count = merge_lists(
-        lists, packed, at.heads + warp * call.lists, at.levels + warp * call.lists, lane,
+        lists, packed, at.merging + warp * merge_bytes(call.lists), lane,
         [&](int rank, const Word& word) { own[rank] = {value_of(word.logit), beam, word.token}; });
     __syncwarp();
   }
@@ -118,9 +117,10 @@ __device__ __forceinline__ void emit_image(const BeamStep<T>& step, const Advanc
 
 // Ranks an image's continuations and keeps its books.  A block: one slot of the live images.
 template <class T>
-__device__ __forceinline__ void advance_image(const BeamStep<T>& step, int slot, int warps, char* shared) {
+__device__ __forceinline__ void advance_image(const BeamStep<T>& step, int slot, char* shared) {
   const BeamSearchCall& call = step.call;
-  const AdvanceShared at = place_advance(call, warps, shared);
+  const AdvanceShared at = place_advance(call, shared);
+  const int warps = advance_warps(call.lists);
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   const int image = step.image_of(slot * step.width), live = call.progress[image].live;
   if (threadIdx.x == 0) at.flags[kNotFinite] = 0;
@@ -155,11 +155,11 @@ __device__ __forceinline__ void advance_image(const BeamStep<T>& step, int slot,
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
-    advance_images(PYCAP_ARGUMENT BeamSearchCall call, int length, int warps) {
+__global__ void __launch_bounds__(kThreads, 2)
+    advance_images(PYCAP_ARGUMENT BeamSearchCall call, int length) {
   PYCAP_SHARED(shared);
   const BeamStep<T> step(call, length);
-  if (static_cast<int>(blockIdx.x) < step.images()) advance_image(step, blockIdx.x, warps, shared);
+  if (static_cast<int>(blockIdx.x) < step.images()) advance_image(step, blockIdx.x, shared);
 }
 
 }  // namespace pycap::cuda

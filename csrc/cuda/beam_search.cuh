@@ -55,10 +55,9 @@ void launch_steps(const BeamSearchCall& call, Launch&& launch) {
     launch_product<T, Cell<T>>(call, step, "cell", rows, kFewCell, launch);
     launch_product<T, Deep<T>>(call, step, "deep", rows, kFewDeep, launch);
     launch_product<T, Words<T>>(call, step, "words", rows, kFewWords, launch);
-    const int warps = advance_warps(call);
     launch(Geometry{static_cast<unsigned>(call.images), 1,
-                    advance_shared_bytes(call.beam, call.max_length, call.lists, warps)},
-           "advance_images", advance_images<T>, call, step, warps);
+                    advance_shared_bytes(call.beam, call.max_length, call.lists)},
+           "advance_images", advance_images<T>, call, step);
   }
 }
 

@@ -15,7 +15,7 @@ struct Ended;
 struct Progress;
 
 // What fits the shared memory of a block that keeps an image's books.
-constexpr int kMaxLists = 2048;  // of 128 words each
+constexpr int kMaxLists = 1024;  // of 128 words each
 constexpr int kMaxBeam = 32;
 constexpr int kMaxLength = 1024;
 

@@ -173,7 +173,7 @@ __device__ __forceinline__ void begin_image(const BeamSearchCall& call, int imag
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) begin_images(PYCAP_ARGUMENT BeamSearchCall call) {
+__global__ void __launch_bounds__(kThreads, 2) begin_images(PYCAP_ARGUMENT BeamSearchCall call) {
   begin_image<T>(call, blockIdx.x);
 }
 

@@ -25,7 +25,9 @@ namespace pycap::cuda {
 
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
-constexpr int kThreads = 256;  // of every block of every kernel
+// Threads of every block of every kernel. Launch bounds name blocks too: else ptxas may spill to fit more of
+// them.
+constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
 
 constexpr size_t kSharedWithoutAsking = 48 * 1024;  // bytes a block may use on every GPU

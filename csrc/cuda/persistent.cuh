@@ -13,23 +13,23 @@
 
 namespace pycap::cuda {
 
-// Waits until all blocks have come here, and sees what they wrote. `arrived` counts arrivals for ever:
-// nothing is reset.
+// Waits until all blocks have come here, and sees what they wrote: thread 0 releases for its block, which the
+// barrier before made its own to release, and acquires for it. `arrived` counts arrivals for ever: nothing is
+// reset.
 __device__ __forceinline__ void grid_barrier(uint32_t* arrived, uint32_t& target) {
   __syncthreads();
   target += gridDim.x;
   if (threadIdx.x == 0) {
-    __threadfence();
-    atomicAdd(arrived, 1u);
 #ifdef __CUDACC__
+    asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(arrived) : "memory");
     uint32_t seen;
     do {
       asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(arrived) : "memory");
     } while (static_cast<int32_t>(seen - target) < 0);
 #else
+    ++*arrived;
     while (static_cast<int32_t>(*arrived - target) < 0) pycap::emulation::yield();
 #endif
-    __threadfence();
   }
   __syncthreads();
 }
@@ -202,7 +202,7 @@ __host__ __device__ Residence residence_of(const BeamSearchCall& call, int block
   at.weights = at.words + sizeof(T) * list_columns * call.embed_dim;
   at.scratch = at.weights + round_up(sizeof(float) * 8 * row_tiles * call.regions, size_t{16});
   const size_t product = few_shared_bytes(row_tiles, list_columns);
-  const size_t books = advance_shared_bytes(call.beam, call.max_length, lists, 1);
+  const size_t books = advance_shared_bytes(call.beam, call.max_length, lists);
   at.end = at.scratch + (product > books ? product : books);
   return at;
 }
@@ -271,7 +271,7 @@ __global__ void __launch_bounds__(kThreads, 1) search_in_place(PYCAP_ARGUMENT Be
       few_product<T, N>(products.words, first_word, call.list_columns, shared + at.words, scratch);
     }
     grid_barrier(call.barrier, target);
-    for (int slot = blockIdx.x; slot < images; slot += blocks) advance_image(step, slot, 1, scratch);
+    for (int slot = blockIdx.x; slot < images; slot += blocks) advance_image(step, slot, scratch);
     grid_barrier(call.barrier, target);
   }
 }

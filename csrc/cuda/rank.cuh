@@ -8,13 +8,14 @@
 
 namespace pycap::cuda {
 
-struct Word {
+struct alignas(8) Word {
   float logit;
   int32_t token;
 };
 
 constexpr int kListColumns = 128;  // words that a list stands for, at most
 constexpr int kNoToken = -1;
+constexpr int kCachedLevels = 3;  // of every list, in shared memory while lists are merged
 
 // What the tiles of a vocabulary left: (rows, lists), for Words (rows, ranks, lists).
 struct WordLists {
@@ -98,21 +99,35 @@ __device__ __forceinline__ Softmax merge_sums(const WordLists& in, int row, int 
   return {top, logf(warp_sum(sum))};
 }
 
+// Shared memory with which a warp merges `lists` lists.
+__host__ __device__ constexpr size_t merge_bytes(int lists) {
+  return round_up(static_cast<size_t>(lists) * (kCachedLevels * sizeof(Word) + sizeof(int32_t)),
+                  sizeof(Word));
+}
+
 // A warp merges the lists of one row: take(rank, word) is called by one lane, best first. Returns how many
-// words there were, at most `ranks`.  heads (lists,)  levels (lists,): the warp's own shared memory
+// words there were, at most `ranks`. `shared`: merge_bytes of the warp's own. The first levels of all lists
+// are read at once, which is nearly always enough: a read a rank, one after the other, would be most of the
+// time.
 template <class Take>
-__device__ __forceinline__ int merge_lists(const WordLists& in, int row, Word* heads, int* levels, int lane,
+__device__ __forceinline__ int merge_lists(const WordLists& in, int row, char* shared, int lane,
                                            Take&& take) {
-  for (int list = lane; list < in.lists; list += kWarp) {
-    heads[list] = in.words[in.at(row, 0, list)];
+  auto* cached =
+      reinterpret_cast<Word*>(shared);  // (levels, lists); the first row is what each list offers now
+  auto* levels = reinterpret_cast<int32_t*>(cached + kCachedLevels * in.lists);  // (lists,) words taken
+  for (int list = lane; list < in.lists;
+       list += kWarp) {  // a lane looks at its own lists only: no barrier is needed
+#pragma unroll
+    for (int level = 0; level < kCachedLevels; ++level) {
+      if (level < in.ranks) cached[level * in.lists + list] = in.words[in.at(row, level, list)];
+    }
     levels[list] = 0;
   }
-  for (int rank = 0; rank < in.ranks;
-       ++rank) {  // a lane looks at its own lists only, so no barrier is needed
+  for (int rank = 0; rank < in.ranks; ++rank) {
     uint32_t best = 0;
     int place = 0;
     for (int list = lane; list < in.lists; list += kWarp) {
-      const uint32_t key = heads[list].token == kNoToken ? 0 : ordered_bits(heads[list].logit);
+      const uint32_t key = cached[list].token == kNoToken ? 0 : ordered_bits(cached[list].logit);
       if (key > best) best = key, place = list;
     }
     const uint32_t winner = warp_largest(best);
@@ -120,9 +135,11 @@ __device__ __forceinline__ int merge_lists(const WordLists& in, int row, Word* h
     const uint32_t list =
         warp_smallest(best == winner ? static_cast<uint32_t>(place) : ~0u);  // lower list, lower token
     if (best == winner && static_cast<int>(list) == place) {
-      take(rank, heads[place]);
+      take(rank, cached[place]);
       const int level = ++levels[place];
-      heads[place] = level < in.ranks ? in.words[in.at(row, level, place)] : Word{-INFINITY, kNoToken};
+      cached[place] = level >= in.ranks       ? Word{-INFINITY, kNoToken}
+                      : level < kCachedLevels ? cached[level * in.lists + place]
+                                              : in.words[in.at(row, level, place)];
     }
   }
   return in.ranks;

@@ -167,12 +167,11 @@ void check_ranking(int columns, int list_columns, int ranks, int different, Orde
                  first, barred.data(), row, list, lane);
     }
   });
-  std::vector<Word> heads(size_t{kRows} * lists);
-  std::vector<int> levels(size_t{kRows} * lists);
-  pycap::emulation::launch({1, 1, 32 * kRows, 0}, order, [&] {
+  pycap::emulation::launch({1, 1, 32 * kRows, kRows * merge_bytes(lists)}, order, [&] {
     const int row = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+    PYCAP_SHARED(shared);
     softmax[row] = merge_sums(out, row, lane);
-    counts[row] = merge_lists(out, row, heads.data() + row * lists, levels.data() + row * lists, lane,
+    counts[row] = merge_lists(out, row, shared + row * merge_bytes(lists), lane,
                               [&](int rank, const Word& word) { found[size_t(row) * ranks + rank] = word; });
   });
   bool good = true;

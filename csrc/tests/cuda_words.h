@@ -41,7 +41,6 @@ T atomicAdd(T* target, T value) {
   *target += value;
   return before;
 }
-inline void __threadfence() {}
 
 template <class T>
 T __ldg(const T* source) {

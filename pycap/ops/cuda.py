@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pycap.ops.recurrence import AttendLSTMWeights
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-MOST_BEAMS, MOST_LENGTH, MOST_WORDS = 32, 1024, 2048 * 128  # what the kernels' shared memory holds
+MOST_BEAMS, MOST_LENGTH, MOST_WORDS = 32, 1024, 1024 * 128  # what the kernels' shared memory holds
 MOST_REGIONS = MOST_ATTENTION = 4096
 REGIONS_AT_ONCE = 8  # whose gradients one block sums up
 GRAPHS = 8  # captured searches that a decoder keeps
