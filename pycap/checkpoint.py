@@ -1,6 +1,7 @@
 """The file format where training and captioning meet: a folder of weights, words and settings, no pickle.
 
-model.safetensors   trained weights of CNN tail, encoder and decoder (float16 unless asked otherwise)
+model.safetensors   trained weights of CNN tail, encoder and decoder (float16 unless asked otherwise; `export` can
+                    round the decoder's matrices to int8, see `pycap.int8`)
 cnn.safetensors     weights of the CNN's frozen part (float32: they are few, and early); without this file they come
                     from their own package, through torch
 config.json         every setting, and `format`, the version of this layout
@@ -26,19 +27,20 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as encode_tensors
 
+from pycap import int8
 from pycap.config import Config
 from pycap.text import Vocabulary
-from pycap.weights import Shapes, frozen_weights, model_weights
+from pycap.weights import Arrays, Shapes, frozen_weights, model_weights
 
 if TYPE_CHECKING:
     from pycap.model import CaptionModel
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 had no int8
 FILES = ("config.json", "vocab.json", "model.safetensors")
 CNN = "cnn.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints" / "flickr8k"
 TIED = {"decoder.output.weight": "decoder.embedding.weight"}  # stored once
-Arrays = dict[str, np.ndarray]
 
 
 class CheckpointError(RuntimeError):
@@ -53,7 +55,8 @@ class Checkpoint:
         vocabulary: its words.
         config: its settings.
         folder: where it came from.
-        weights: all that was trained, by the names of `CaptionModel.state_dict()`, in the precision stored.
+        weights: all that was trained, by the names of `CaptionModel.state_dict()`, in the precision stored; float32
+            where that is int8.
         cnn: the CNN's frozen part, by the names of `CnnPart.state_dict()`; None if the folder lacks it.
         device: where `model` goes.
     """
@@ -114,7 +117,7 @@ def save(
     files = {
         "model.safetensors": _encode(trained, half),
         CNN: _encode(model.frozen.state_dict(), half=False),
-        "config.json": (json.dumps({"format": FORMAT, **config.to_dict()}, indent=2) + "\n").encode(),
+        "config.json": _encode_config(config),
         "vocab.json": (vocabulary.to_json() + "\n").encode(),
     }
     _write_folder(Path(folder), files | ({"README.md": card.encode()} if card else {}))
@@ -137,14 +140,14 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
                 f"{folder}: not a checkpoint, {name} is missing; give a folder made by `pycap train`"
             )
     settings = _read_json(folder / "config.json")
-    if not isinstance(settings, dict) or settings.pop("format", None) != FORMAT:
+    if not isinstance(settings, dict) or settings.pop("format", None) not in READABLE:
         raise CheckpointError(
-            f"{folder / 'config.json'}: not format {FORMAT}; made by another version of pycap?"
+            f"{folder / 'config.json'}: not format {' or '.join(map(str, READABLE))}; made by another version of pycap?"
         )
     try:
         config = Config.from_dict(settings)
         vocabulary = Vocabulary.from_json((folder / "vocab.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors")
+        weights = int8.restore(load_file(folder / "model.safetensors"))
         cnn = load_file(folder / CNN) if (folder / CNN).is_file() else None
         expected = model_weights(config.model, len(vocabulary)), frozen_weights(config.model)
     except (ValueError, TypeError, ArithmeticError, SafetensorError) as error:
@@ -157,21 +160,25 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
     return Checkpoint(vocabulary, config, folder, weights, cnn, device)
 
 
-def export(folder: Path, out: Path | None = None) -> bool:
+def export(folder: Path, out: Path | None = None, small: bool = False) -> bool:
     """Add to a checkpoint what captioning without torch needs: the weights of the CNN's frozen part.
 
     Args:
         folder: the checkpoint.
         out: folder to make, with all files of the checkpoint; None completes `folder` itself.
+        small: round the decoder's matrices to int8; needs `out`, because it cannot be undone.
 
     Returns:
         whether anything was written.
 
     Raises:
-        CheckpointError: `folder` is no checkpoint, `out` is there already, or torch is missing.
+        CheckpointError: `folder` is no checkpoint, or has no finite weights to round, `out` is there already, or
+            torch is missing.
         RuntimeError: the package with these weights is not installed.
     """
     folder = Path(folder)
+    if small and out is None:
+        raise ValueError("rounding to int8 cannot be undone; name a new folder for it")
     loaded = load(folder)
     if out is not None and Path(out).exists():
         raise CheckpointError(f"{out}: is there already; name a new folder")
@@ -184,9 +191,24 @@ def export(folder: Path, out: Path | None = None) -> bool:
         fresh.write_bytes(cnn)
         os.replace(fresh, folder / CNN)
         return True
-    names = [name for name in (*FILES, "README.md") if (folder / name).is_file()]
-    _write_folder(Path(out), {**{name: (folder / name).read_bytes() for name in names}, CNN: cnn})
+    files = {name: folder / name for name in (*FILES, "README.md") if (folder / name).is_file()}
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    if small:
+        contents |= {"model.safetensors": _shrink(loaded), "config.json": _encode_config(loaded.config)}
+    _write_folder(Path(out), contents | {CNN: cnn})
     return True
+
+
+def _shrink(loaded: Checkpoint) -> bytes:
+    tied = TIED if loaded.config.model.tie_embedding else {}
+    try:
+        return encode_tensors(int8.shrink({n: value for n, value in loaded.weights.items() if n not in tied}))
+    except ValueError as error:
+        raise _broken(loaded.folder, error) from None
+
+
+def _encode_config(config: Config) -> bytes:
+    return (json.dumps({"format": FORMAT, **config.to_dict()}, indent=2) + "\n").encode()
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -5,10 +5,13 @@ Imports no torch.
 
 from __future__ import annotations
 
+import numpy as np
+
 from pycap.cnn_plan import HEAD, STEM, BlockPlan, frozen_shape, plan_blocks
 from pycap.config import ModelConfig
 
 Shapes = dict[str, tuple[int, ...]]  # of weights, by their names in `state_dict()`
+Arrays = dict[str, np.ndarray]  # the weights themselves
 
 DECODER = {  # field of `DecoderWeights` or `AttendLSTMWeights` -> the decoder's parameter (`gate`: its only row)
     "embedding": "embedding.weight",

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pycap.checkpoint import Arrays, Checkpoint
+from pycap.checkpoint import Checkpoint
 from pycap.config import SearchConfig
 from pycap.ops import library
 from pycap.ops.decoding import BeamResult
 from pycap.ops.encode import NativeEncoder, supports_bfloat16
 from pycap.ops.packed import PackedDecoder
-from pycap.weights import DECODER
+from pycap.weights import DECODER, Arrays
 
 
 class NativeEngine:
