@@ -100,6 +100,8 @@ class TrainConfig:
         warmup: share of all steps that warm up.
         weight_decay: AdamW's, on matrices only.
         label_smoothing: share of probability spread over the vocabulary (Szegedy et al. 2016).
+        distillation: share of the loss that follows the teachers' probabilities, where training has teachers (Hinton
+            et al. 2015); the rest follows people's words.
         scheduled_sampling: share of words that are replaced, in the decoder's input, by what the model would
             have said (Bengio et al. 2015, in two parallel passes as Mihaylova & Martins 2019).
         doubly_stochastic: weight of the attention regulariser (Xu et al. 2015, eq. 14).
@@ -127,6 +129,7 @@ class TrainConfig:
     warmup: float = 0.05
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
+    distillation: float = 0.75
     scheduled_sampling: float = 0.0
     doubly_stochastic: float = 0.0
     clip: float = 1.0
@@ -236,6 +239,7 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "train.self_critical_samples": (2, 1000),
     "train.weight_decay": (0, 10),
     "train.label_smoothing": (0, 0.99),
+    "train.distillation": (0, 1),
     "train.scheduled_sampling": (0, 1),
     "train.doubly_stochastic": (0, 1000),
     "train.clip": (1e-9, 1e9),

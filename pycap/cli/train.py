@@ -45,6 +45,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="S.N=V", help="change a setting, repeatable"
     )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CHECKPOINT",
+        help="learn from a captioner trained on the same captions as well (train.distillation), repeatable",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument(
         "--precision",
@@ -119,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
             threads=args.threads,
             cache=args.cache,
             command=shlex.join(["pycap", *sys.argv[1:]]),
+            teachers=args.teacher,
         )
     except KeyboardInterrupt:
         print(f"pycap: stopped; go on with the same command and --resume (run {args.out})", file=sys.stderr)

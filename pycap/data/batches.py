@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,29 @@ SIDES = {"left", "right"}  # a picture described by sides is never mirrored
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What trained captioners expect as the next word, at steps one after the other.
+
+    Attributes:
+        words: their likeliest words, `(steps, kept)` of any integer type.
+        shares: the probabilities of these words, `(steps, kept)`; what is missing to 1 belongs to all words alike.
+        key: tells this advice from other advice.
+    """
+
+    words: Tensor
+    shares: Tensor
+    key: str = ""
+
+    def at(self, steps: np.ndarray) -> Advice:
+        """Return the advice for some steps, ready to compute with."""
+        return Advice(self.words[steps].long(), self.shares[steps].float(), self.key)
+
+    def to(self, device: torch.device | str) -> Advice:
+        """Return it on a device."""
+        return Advice(self.words.to(device), self.shares.to(device), self.key)
+
+
+@dataclass(frozen=True)
 class Batch:
     """What one training step sees.
 
@@ -34,6 +57,7 @@ class Batch:
         lengths: steps of each caption (words and the end), `(batch,)` int64.
         image_index: picture of each caption, `(batch,)` int64, non-decreasing.
         examples: place of each picture in the training data, `(images,)` int64.
+        advice: of all real steps, in the order of `targets`, where there are teachers.
     """
 
     regions: Tensor
@@ -42,12 +66,12 @@ class Batch:
     lengths: Tensor
     image_index: Tensor
     examples: Tensor
+    advice: Advice | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on a device; lengths too."""
-        return Batch(
-            *(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__)
-        )
+        parts = (getattr(self, name) for name in self.__dataclass_fields__)
+        return Batch(*(None if part is None else part.to(device) for part in parts))
 
 
 class TrainingBatches:
@@ -59,6 +83,11 @@ class TrainingBatches:
         cache: regions.
         vocabulary: encodes captions.
         config: batch size, captions per picture, mirroring, seed.
+
+    Attributes:
+        captions: word ids of each picture's captions.
+        plain, mirrored: cache rows of the pictures as they are, and mirrored where that is allowed.
+        advice: what teachers expect at every step of all captions, one after the other; None without teachers.
     """
 
     def __init__(
@@ -75,6 +104,9 @@ class TrainingBatches:
             [vocabulary.encode(tokens, config.max_words) for tokens in captions if tokens]
             for captions in tokenized
         ]
+        self.advice: Advice | None = None
+        steps = [sum(map(len, captions)) for captions in self.captions]
+        self._began = np.cumsum([0, *steps])  # first step of each picture's captions
         self.plain = cache.rows(keys)
         self.mirrored = self.plain.copy()
         if config.mirror:
@@ -86,10 +118,12 @@ class TrainingBatches:
             )
 
     def fingerprint(self) -> str:
-        """Return a digest of pictures and encoded captions: resuming on other data would not be a continuation."""
+        """Return a digest of pictures, encoded captions and advice: with others, resuming would be no continuation."""
         digest = hashlib.sha256(repr(self.words).encode())
         for key, captions in zip(self.keys, self.captions, strict=True):
             digest.update(repr((key, captions)).encode())
+        if self.advice is not None:
+            digest.update(self.advice.key.encode())
         return digest.hexdigest()[:16]
 
     def epoch(self, number: int, first: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
@@ -119,20 +153,43 @@ class TrainingBatches:
         """Return how many steps an epoch has with `world` processes."""
         return -(-len(self.captions) // (self.config.images_per_batch * world))
 
+    def whole(self, examples: np.ndarray, view: np.ndarray) -> Batch:
+        """Return pictures with all their captions, from the cache rows `view` (`plain` or `mirrored`), not zoomed."""
+        chosen = [range(len(self.captions[example])) for example in examples]
+        return self._collate(examples, view, chosen)
+
     def _batch(
         self, examples: np.ndarray, mirror: np.ndarray, draws: np.ndarray, windows: np.ndarray
     ) -> Batch:
-        rows, image_index, captions = [], [], []
-        for image, example in enumerate(examples):
-            rows.append((self.mirrored if mirror[example] else self.plain)[example])
+        view = np.where(mirror, self.mirrored, self.plain)
+        drawn = [
+            np.argsort(draws[example, : len(self.captions[example])])[: self.config.captions_per_image]
+            for example in examples
+        ]
+        zoomed = windows if self.config.zoom < 1 else None
+        return self._collate(examples, view, drawn, zoomed)
+
+    def _collate(
+        self,
+        examples: np.ndarray,
+        view: np.ndarray,
+        chosen: Sequence[Iterable[int]],
+        windows: np.ndarray | None = None,
+    ) -> Batch:
+        """Return a batch of pictures with the chosen ones of their captions."""
+        captions, image_index, steps = [], [], []
+        for image, (example, numbers) in enumerate(zip(examples, chosen, strict=True)):
             known = self.captions[example]
-            drawn = np.argsort(draws[example, : len(known)])[: self.config.captions_per_image]
-            captions.extend(known[caption] for caption in drawn)
-            image_index.extend([image] * len(drawn))
-        regions = torch.from_numpy(self.cache.read(np.array(rows)).astype(np.float32))
-        if self.config.zoom < 1:
+            began = self._began[example] + np.cumsum([0, *map(len, known)])
+            for number in numbers:
+                captions.append(known[number])
+                image_index.append(image)
+                steps.append(np.arange(began[number], began[number + 1]))
+        regions = torch.from_numpy(self.cache.read(view[examples]).astype(np.float32))
+        if windows is not None:
             regions = zoom_cells(regions, torch.from_numpy(windows[examples]))
-        return collate(regions, captions, image_index, torch.from_numpy(examples))
+        batch = collate(regions, captions, image_index, torch.from_numpy(examples))
+        return batch if self.advice is None else replace(batch, advice=self.advice.at(np.concatenate(steps)))
 
 
 def draw_windows(random: np.random.Generator, count: int, smallest: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from pycap.training.loop import Fit, Phase, Run
 from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
 from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
 from pycap.training.state import ResumeError, TrainState
+from pycap.training.teachers import collect_advice, load_teachers
 from pycap.training.validation import validate
 
 
@@ -36,6 +38,7 @@ def train(
     threads: int | None = None,
     cache: Path | None = None,
     command: str = "pycap train",
+    teachers: Sequence[Path] = (),
 ) -> TrainState | None:
     """Check the data, cache regions, train, validate, keep the best.
 
@@ -49,6 +52,7 @@ def train(
         threads: CPU threads; None leaves them as they are.
         cache: where regions are cached; None for the user's cache folder.
         command: recorded in the model card.
+        teachers: checkpoints trained on the same captions, whose probabilities are learnt from as well.
 
     Returns:
         the final state, None on processes other than the first.
@@ -103,6 +107,13 @@ def train(
         model.load_pretrained_tail()
         model.to(device)
         batches = TrainingBatches(seen.dataset, seen.keys, store, vocabulary, config.train)
+        if teachers:
+            asked = load_teachers(teachers, vocabulary, config)
+            if not workers.first:
+                workers.wait()
+            batches.advice = collect_advice(asked, batches, run.advice, device, precision, workers.first)
+            if workers.first:
+                workers.wait()
         ids = [str(number) for number in range(len(held.keys))]
         references = References(
             {name: example.captions for name, example in zip(ids, held.dataset, strict=True)}

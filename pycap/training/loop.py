@@ -44,6 +44,10 @@ class Run:
     def best(self) -> Path:
         return self.folder / "best"
 
+    @property
+    def advice(self) -> Path:
+        return self.folder / "advice.npz"
+
 
 @dataclass(frozen=True)
 class Phase:

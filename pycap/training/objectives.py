@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pycap.config import END, Config, TrainConfig
-from pycap.data.batches import Batch, collate
+from pycap.data.batches import Advice, Batch, collate
 from pycap.metrics import References
 from pycap.metrics.cider import score_cider
 from pycap.metrics.references import tokenize_caption
@@ -55,23 +55,39 @@ class Objective(Protocol):
 def caption_loss(logits: Tensor, attention: Tensor, batch: Batch, config: TrainConfig) -> Tensor:
     """Return the summed loss of a batch's real steps.
 
-    Cross-entropy with label smoothing; when `doubly_stochastic` is set, plus the regulariser of Xu et al. 2015,
+    Cross-entropy with label smoothing, mixed by `distillation` with that against the teachers' probabilities where the
+    batch has advice; when `doubly_stochastic` is set, plus the regulariser of Xu et al. 2015,
     eq. 14, with attention scaled so that it asks for equal shares whatever the length of the caption.
 
     Args:
         logits: `(lengths.sum(), vocab_size)`.
         attention: `(batch, time, regions)`, zero behind a caption's end.
         batch: holds the targets.
-        config: smoothing and weight of the regulariser.
+        config: smoothing, weight of the teachers and of the regulariser.
     """
+    logits = logits.float()
     loss = functional.cross_entropy(
-        logits.float(), batch.targets, label_smoothing=config.label_smoothing, reduction="sum"
+        logits, batch.targets, label_smoothing=config.label_smoothing, reduction="sum"
     )
+    if batch.advice is not None:
+        loss = loss.lerp(advice_loss(logits, batch.advice), config.distillation)
     if config.doubly_stochastic:
         regions = attention.shape[-1]
         seen = attention.sum(1) * (regions / batch.lengths[:, None])  # 1 on average
         loss = loss + config.doubly_stochastic * ((1 - seen) ** 2).mean(1).mul(batch.lengths).sum()
     return loss
+
+
+def advice_loss(logits: Tensor, advice: Advice) -> Tensor:
+    """Return the summed cross-entropy against teachers' probabilities (Hinton et al. 2015, at temperature 1).
+
+    Args:
+        logits: `(steps, vocab_size)` float32.
+        advice: of the same steps.
+    """
+    log_probs = logits.log_softmax(-1)
+    rest = 1 - advice.shares.sum(1)
+    return -(advice.shares * log_probs.gather(1, advice.words)).sum() - (rest * log_probs.mean(1)).sum()
 
 
 class CrossEntropy:

@@ -92,7 +92,9 @@ class TrainState:
                     "resume in the same way or choose another --out"
                 )
         if state.data != data:
-            raise ResumeError(f"{path}: the training data changed since the run began; choose another --out")
+            raise ResumeError(
+                f"{path}: the training data or the teachers changed since the run began; choose another --out"
+            )
         return state
 
 

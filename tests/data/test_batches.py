@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pycap.config import END, PAD, START, PreprocessConfig, TrainConfig
-from pycap.data.batches import TrainingBatches, collate, draw_windows, zoom_cells
+from pycap.data.batches import Advice, TrainingBatches, collate, draw_windows, zoom_cells
 from pycap.data.dataset import CaptionDataset, Example
 from pycap.data.features import MIRROR, FeatureCache
 from pycap.text import Vocabulary
@@ -99,6 +99,29 @@ def test_fingerprint_follows_the_captions(cache, monkeypatch):
     assert before == make(cache).fingerprint()
     monkeypatch.setattr(sys.modules[__name__], "CAPTIONS", [*CAPTIONS[:3], ("grass a",), CAPTIONS[4]])
     assert make(cache).fingerprint() != before
+
+
+def test_advice_follows_the_captions_that_are_drawn(cache):
+    batches = make(cache)
+    words = [word for captions in batches.captions for caption in captions for word in caption]
+    steps = torch.arange(len(words))
+    batches.advice = Advice(torch.tensor(words).short()[:, None], (steps / len(words)).half()[:, None], "key")
+    for batch in [*batches.epoch(0), *batches.epoch(1), batches.whole(np.array([2, 0]), batches.plain)]:
+        assert torch.equal(batch.advice.words[:, 0], batch.targets)
+        assert batch.advice.words.dtype == torch.int64
+        assert batch.advice.shares.dtype == torch.float32
+        found = (batch.advice.shares[:, 0] * len(words)).round().long()
+        assert torch.equal(torch.tensor(words)[found], batch.targets)
+    assert make(cache).fingerprint() != batches.fingerprint()
+
+
+def test_whole_has_every_caption_of_a_view(cache):
+    batches = make(cache)
+    batch = batches.whole(np.array([2, 1]), batches.mirrored)
+    assert batch.regions[:, 0, 0].tolist() == [-2, 1]
+    assert batch.image_index.tolist() == [0, 0, 0, 1]
+    assert batch.examples.tolist() == [2, 1]
+    assert batch.advice is None
 
 
 def test_collate_pads_behind_the_end():

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from pycap.config import END, START, UNKNOWN, Config, ModelConfig, SearchConfig, TrainConfig
-from pycap.data.batches import Batch, collate
+from pycap.data.batches import Advice, Batch, collate
 from pycap.metrics import score
 from pycap.model import CaptionModel
 from pycap.text import Vocabulary
-from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical, scaled_dropout
+from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical, advice_loss, scaled_dropout
 
 WORDS = ["a", "dog", "cat", "runs", "sits", "on", "grass"]
 CAPTIONS = [["a dog runs", "the dog runs on grass"], ["a cat sits", "a cat"], ["grass", "green grass"]]
@@ -95,6 +95,32 @@ def test_without_scheduled_sampling_the_decoder_reads_what_people_wrote(model, b
     outcome = CrossEntropy(TrainConfig(label_smoothing=0.0))(model, model, batch, 0)
     torch.testing.assert_close(outcome.loss, by_hand)
     assert (outcome.words, outcome.reward) == (10, None)
+
+
+def test_advice_counts_the_words_it_does_not_name_alike():
+    logits = torch.randn(5, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wanted = torch.randn(5, 11, generator=torch.Generator().manual_seed(1), dtype=torch.float64).softmax(-1)
+    top = wanted.topk(3)
+    spread = ((1 - top.values.sum(1)) / 11)[:, None].repeat(1, 11).scatter_add(1, top.indices, top.values)
+    for advice, dense in ((wanted.topk(11), wanted), (top, spread)):
+        by_hand = torch.nn.functional.cross_entropy(logits, dense, reduction="sum")
+        torch.testing.assert_close(advice_loss(logits, Advice(advice.indices, advice.values)), by_hand)
+
+
+def test_teachers_have_the_share_of_the_loss_that_is_asked_for(model, batch):
+    logits, _ = model(batch.regions, batch.tokens, batch.lengths, batch.image_index)
+    own = logits.detach().softmax(-1).topk(logits.shape[1])
+    advised = replace(batch, advice=Advice(own.indices, own.values))
+    losses = [
+        CrossEntropy(TrainConfig(distillation=share))(model, model, some, 0).loss.item()
+        for some, share in ((batch, 0.5), (advised, 0.0), (advised, 1.0), (advised, 0.25))
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    assert losses[3] == pytest.approx(0.75 * losses[0] + 0.25 * losses[2], rel=1e-5)
+    CrossEntropy(TrainConfig(distillation=1.0))(model, model, advised, 0).loss.backward()
+    assert (
+        model.decoder.output.bias.grad.abs().max() < 1e-5
+    )  # whoever says what the teachers say has nothing to learn
 
 
 def test_scheduled_sampling_mixes_in_own_words_but_never_touches_the_start(model, batch):
