@@ -125,8 +125,8 @@ struct CellProduct : SequenceStep<T> {
     return segment == 0 ? this->hidden_before(row) : this->of(call.contexts, this->at(row), call.feature_dim);
   }
   __device__ __forceinline__ const T* right(int segment, int column) const {
-    const int row = column % 4 * call.hidden_dim + column / 4;
-    return this->of(segment == 0 ? call.recurrent : call.context, row, depth(segment));
+    return this->of(segment == 0 ? call.recurrent : call.context, gate_row(column, call.hidden_dim),
+                    depth(segment));
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     const int units = sums.columns / 4, hidden_dim = call.hidden_dim;

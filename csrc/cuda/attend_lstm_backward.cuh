@@ -85,7 +85,7 @@ struct ContextGradient : GradientStep<T> {
 
 inline size_t attend_backward_shared_bytes(const AttendLSTMCall& call, int width) {
   return sizeof(float) *
-         (size_t(call.feature_dim) + 3 * size_t(call.regions) + kWarps + size_t{kWarps} * kWarp * width);
+         (size_t(call.feature_dim) + 3 * size_t(call.regions) + size_t{kWarps} * kWarp * width);
 }
 
 template <class T, int WIDTH>

@@ -47,7 +47,7 @@ template <class T>
 __device__ __forceinline__ void rank_beam(const BeamStep<T>& step, const AdvanceShared& at, int packed,
                                           int beam, int warp, int lane) {
   const BeamSearchCall& call = step.call;
-  const WordLists lists{call.ranks, call.lists, call.list_columns, call.tops, call.sums, call.words};
+  const WordLists lists = step.word_lists();
   const Softmax softmax = merge_sums(lists, packed, lane);
   const float total = call.totals[static_cast<size_t>(step.image_of(packed)) * call.beam + beam];
   auto value_of = [&](float logit) { return total + ((logit - softmax.top) - softmax.log_sum); };
@@ -136,7 +136,7 @@ __device__ __forceinline__ void advance_image(const BeamStep<T>& step, int slot,
     __syncwarp();
     if (lane == 0) {
       const size_t first = static_cast<size_t>(image);
-      const SearchRules rules{call.beam, call.max_length, call.n_best, call.end, call.pad, call.norms};
+      const SearchRules rules{call.beam, call.max_length, call.n_best, call.end, call.norms};
       const BeamState state{call.progress + image, call.totals + first * call.beam,
                             call.links + first * call.max_length * call.beam,
                             call.ended + first * call.n_best};

@@ -11,7 +11,7 @@ struct SearchRules {
   int beam;        // live sentences, at least 1
   int max_length;  // words at most, at least 1
   int n_best;      // 1 .. beam
-  int end, pad;
+  int end;
   const float* norms;  // (max_length + 1,) what a log-probability is divided by, by words
 };
 

@@ -53,6 +53,9 @@ struct BeamStep {
   __device__ __forceinline__ T* mixed(int packed) const {
     return static_cast<T*>(call.mixed) + static_cast<size_t>(packed) * call.embed_dim;
   }
+  __device__ __forceinline__ WordLists word_lists() const {
+    return {call.ranks, call.lists, call.list_columns, call.tops, call.sums, call.words};
+  }
   __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
   // Parity of the state that the step reads, and of the one it leaves.
   __device__ __forceinline__ int before() const { return step % 2; }
@@ -61,22 +64,33 @@ struct BeamStep {
 
 // ---- before the first step
 
+// A product before the first step: all images, one depth.
 template <class T>
-struct Keys {
+struct BeginProduct {
   const BeamSearchCall& call;
 
-  __host__ __device__ Keys(const BeamSearchCall& call, int) : call(call) {}
+  __host__ __device__ BeginProduct(const BeamSearchCall& call, int) : call(call) {}
+
+  __host__ __device__ __forceinline__ int segments(int) const { return 1; }
+  __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
+  __device__ __forceinline__ const T* at(const void* matrix, int row, int columns) const {
+    return static_cast<const T*>(matrix) + static_cast<size_t>(row) * columns;
+  }
+};
+
+template <class T>
+struct Keys : BeginProduct<T> {
+  using BeginProduct<T>::BeginProduct;
+  using BeginProduct<T>::call;
 
   __device__ __forceinline__ int rows() const { return call.images * call.regions; }
   __host__ __device__ __forceinline__ int columns() const { return call.attention_dim; }
-  __host__ __device__ __forceinline__ int segments(int) const { return 1; }
   __host__ __device__ __forceinline__ int depth(int) const { return call.feature_dim; }
-  __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
   __device__ __forceinline__ const T* left(int, int row) const {
-    return static_cast<const T*>(call.features) + static_cast<size_t>(row) * call.feature_dim;
+    return this->at(call.features, row, call.feature_dim);
   }
   __device__ __forceinline__ const T* right(int, int column) const {
-    return static_cast<const T*>(call.key) + static_cast<size_t>(column) * call.feature_dim;
+    return this->at(call.key, column, call.feature_dim);
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     for_each_sum(sums, [&](int row, int column) {
@@ -89,21 +103,18 @@ struct Keys {
 };
 
 template <class T>
-struct Initial {  // hidden and cell = tanh(mean @ initial + bias)
-  const BeamSearchCall& call;
-
-  __host__ __device__ Initial(const BeamSearchCall& call, int) : call(call) {}
+struct Initial : BeginProduct<T> {  // hidden and cell = tanh(mean @ initial + bias)
+  using BeginProduct<T>::BeginProduct;
+  using BeginProduct<T>::call;
 
   __device__ __forceinline__ int rows() const { return call.images; }
   __host__ __device__ __forceinline__ int columns() const { return 2 * call.hidden_dim; }
-  __host__ __device__ __forceinline__ int segments(int) const { return 1; }
   __host__ __device__ __forceinline__ int depth(int) const { return call.feature_dim; }
-  __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
   __device__ __forceinline__ const T* left(int, int row) const {
-    return static_cast<const T*>(call.mean) + static_cast<size_t>(row) * call.feature_dim;
+    return this->at(call.mean, row, call.feature_dim);
   }
   __device__ __forceinline__ const T* right(int, int column) const {
-    return static_cast<const T*>(call.initial) + static_cast<size_t>(column) * call.feature_dim;
+    return this->at(call.initial, column, call.feature_dim);
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     for_each_sum(sums, [&](int row, int column) {
@@ -120,21 +131,18 @@ struct Initial {  // hidden and cell = tanh(mean @ initial + bias)
 };
 
 template <class T>
-struct FirstQuery {  // query @ hidden of the images' first rows
-  const BeamSearchCall& call;
-
-  __host__ __device__ FirstQuery(const BeamSearchCall& call, int) : call(call) {}
+struct FirstQuery : BeginProduct<T> {  // query @ hidden of the images' first rows
+  using BeginProduct<T>::BeginProduct;
+  using BeginProduct<T>::call;
 
   __device__ __forceinline__ int rows() const { return call.images; }
   __host__ __device__ __forceinline__ int columns() const { return call.attention_dim; }
-  __host__ __device__ __forceinline__ int segments(int) const { return 1; }
   __host__ __device__ __forceinline__ int depth(int) const { return call.hidden_dim; }
-  __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
   __device__ __forceinline__ const T* left(int, int row) const {
-    return static_cast<const T*>(call.hidden[0]) + static_cast<size_t>(row) * call.beam * call.hidden_dim;
+    return this->at(call.hidden[0], row * call.beam, call.hidden_dim);
   }
   __device__ __forceinline__ const T* right(int, int column) const {
-    return static_cast<const T*>(call.query) + static_cast<size_t>(column) * call.hidden_dim;
+    return this->at(call.query, column, call.hidden_dim);
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     for_each_sum(sums, [&](int row, int column) {
@@ -238,8 +246,8 @@ struct Cell : BeamStep<T> {
     return segment == 0 ? this->hidden(this->before(), this->parent_row(packed)) : this->context(packed);
   }
   __device__ __forceinline__ const T* right(int segment, int column) const {
-    const int row = column % 4 * call.hidden_dim + column / 4;
-    return this->weight(segment == 0 ? call.recurrent : call.context, row, depth(segment));
+    return this->weight(segment == 0 ? call.recurrent : call.context, gate_row(column, call.hidden_dim),
+                        depth(segment));
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     const int units = sums.columns / 4;
@@ -316,7 +324,7 @@ struct Words : BeamStep<T> {
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp, end = call.end - sums.first_column;
-    const WordLists lists{call.ranks, call.lists, call.list_columns, call.tops, call.sums, call.words};
+    const WordLists lists = this->word_lists();
     auto* logits = const_cast<float*>(sums.values);
     for (int row = warp; row < sums.rows; row += kWarps) {
       float* own = logits + row * sums.stride;

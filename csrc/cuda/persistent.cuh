@@ -36,25 +36,21 @@ __device__ __forceinline__ void grid_barrier(uint32_t* arrived, uint32_t& target
 
 // features @ context weights and features @ output_context, before the first step.
 template <class T>
-struct Folds {
-  const BeamSearchCall& call;
-
-  __host__ __device__ Folds(const BeamSearchCall& call, int) : call(call) {}
+struct Folds : BeginProduct<T> {
+  using BeginProduct<T>::BeginProduct;
+  using BeginProduct<T>::call;
 
   __host__ __device__ __forceinline__ int cell_columns() const { return 4 * call.hidden_dim; }
   __device__ __forceinline__ int rows() const { return call.images * call.regions; }
   __host__ __device__ __forceinline__ int columns() const { return cell_columns() + call.embed_dim; }
-  __host__ __device__ __forceinline__ int segments(int) const { return 1; }
   __host__ __device__ __forceinline__ int depth(int) const { return call.feature_dim; }
-  __host__ __device__ __forceinline__ bool wide() const { return call.wide; }
   __device__ __forceinline__ const T* left(int, int row) const {
-    return static_cast<const T*>(call.features) + static_cast<size_t>(row) * call.feature_dim;
+    return this->at(call.features, row, call.feature_dim);
   }
   __device__ __forceinline__ const T* right(int, int column) const {
     const bool cell = column < cell_columns();
-    const int row = cell ? column % 4 * call.hidden_dim + column / 4 : column - cell_columns();
-    return static_cast<const T*>(cell ? call.context : call.output_context) +
-           static_cast<size_t>(row) * call.feature_dim;
+    const int row = cell ? gate_row(column, call.hidden_dim) : column - cell_columns();
+    return this->at(cell ? call.context : call.output_context, row, call.feature_dim);
   }
   __device__ __forceinline__ void finish(const Sums& sums) const {
     for_each_sum(sums, [&](int r, int column) {
@@ -186,19 +182,18 @@ struct Folded : Problem {
 // The shared memory of a block, in bytes from its start; `end` is its size.
 struct Residence {
   size_t cell, deep, words, weights, scratch, end;
-  int cell_tiles, deep_tiles;  // of 16 columns, that a block keeps at most
 };
 
 template <class T>
 __host__ __device__ Residence residence_of(const BeamSearchCall& call, int blocks, int row_tiles,
                                            int list_columns, int lists) {
-  const size_t tile = sizeof(T) * kFewColumns;
+  const size_t tile = sizeof(T) * kFewColumns * call.hidden_dim;  // 16 columns
   Residence at{};
-  at.cell_tiles = ceil_div(ceil_div(4 * call.hidden_dim, kFewColumns), blocks);
-  at.deep_tiles =
+  const int cell_tiles = ceil_div(ceil_div(4 * call.hidden_dim, kFewColumns), blocks);
+  const int deep_tiles =
       ceil_div(ceil_div(round_up(call.embed_dim, kTileColumns) + call.attention_dim, kFewColumns), blocks);
-  at.deep = at.cell + at.cell_tiles * tile * call.hidden_dim;
-  at.words = at.deep + at.deep_tiles * tile * call.hidden_dim;
+  at.deep = at.cell + cell_tiles * tile;
+  at.words = at.deep + deep_tiles * tile;
   at.weights = at.words + sizeof(T) * list_columns * call.embed_dim;
   at.scratch = at.weights + round_up(sizeof(float) * 8 * row_tiles * call.regions, size_t{16});
   const size_t product = few_shared_bytes(row_tiles, list_columns);

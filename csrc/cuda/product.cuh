@@ -2,13 +2,13 @@
 // the problem finishes them (a bias, an LSTM cell, a ranking of words).
 //
 // A problem is a struct that refers to a call and knows a step of it, Problem(call, step), with
-//   int rows(), int columns()                      of the product; rows() may be read from the GPU's memory
-//   int segments(int first_column)                 products that are added up: one depth after the other
-//   int depth(int segment)                         elements of a row
-//   const T* left(int segment, int row)            the row's elements
-//   const T* right(int segment, int column)        the column's weights, contiguous as torch.nn.Linear keeps
-//   them bool wide()                                    every row starts on a 16-byte boundary and is whole
-//   16 bytes long void finish(const Sums&)                       called by the whole block, barriers allowed
+//   int rows(), int columns()                of the product; rows() may be read from the GPU's memory
+//   int segments(int first_column)           products that are added up: one depth after the other
+//   int depth(int segment)                   elements of a row
+//   const T* left(int segment, int row)      the row's elements
+//   const T* right(int segment, int column)  the column's weights, contiguous as torch.nn.Linear keeps them
+//   bool wide()                              rows start on 16-byte boundaries and are whole 16 bytes long
+//   void finish(const Sums&)                 called by the whole block, barriers allowed
 // Sums are float. Their order depends on the depths and on which of the two kernels below runs, never on the
 // other rows: among launches of one kernel a row has the same bits alone and in a crowd.
 #pragma once
@@ -26,6 +26,12 @@ struct Sums {
     return values[row * stride + column];
   }
 };
+
+// Products for an LSTM have the four gates of a unit side by side; this is their row of the weights, where
+// gates are the outer order.
+__device__ __forceinline__ int gate_row(int column, int hidden_dim) {
+  return column % 4 * hidden_dim + column / 4;
+}
 
 // Calls visit(row, column) for every sum of a tile.
 template <class Visit>

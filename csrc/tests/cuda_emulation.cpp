@@ -245,7 +245,7 @@ void check_books() {
       std::vector<Link> links(size_t(length) * beam);
       std::vector<Ended> ended(n_best);
       Progress progress{};
-      const SearchRules rules{beam, length, n_best, end, 0, norms.data()};
+      const SearchRules rules{beam, length, n_best, end, norms.data()};
       const BeamState state{&progress, totals.data(), links.data(), ended.data()};
       begin_search(state);
       for (bool on = true; on;) {
