@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -25,6 +27,8 @@ from pycap.model import CaptionModel
 from pycap.text import Vocabulary
 
 KEPT = 24  # likeliest words that are kept of a step; what is left of the probability is spread over all
+
+TORN = (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error)  # what NumPy says of a broken file
 
 
 def load_teachers(folders: Sequence[Path], vocabulary: Vocabulary, config: Config) -> list[Checkpoint]:
@@ -71,7 +75,7 @@ def collect_advice(
     """
     key = _digest(teachers, batches)
     if kept.exists():
-        with contextlib.suppress(ValueError, KeyError, OSError, EOFError), np.load(kept) as stored:
+        with contextlib.suppress(*TORN), open(kept, "rb") as file, np.load(file) as stored:
             if str(stored["key"]) == key:
                 return Advice(torch.from_numpy(stored["words"]), torch.from_numpy(stored["shares"]), key)
     advice = _ask(teachers, batches, key, device, precision)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny import child_environment
 
 from pycap import checkpoint
 from pycap.cli import main
@@ -81,12 +84,20 @@ def test_teachers_change_what_is_learnt(taught, pair, config):
 
 
 def test_a_resumed_run_does_not_ask_again(taught, pair, config, monkeypatch):
-    run = taught("student", pair)
+    taught("student", pair)
     monkeypatch.setattr(teachers, "_ask", None)
     taught("student", pair, resume=True)
-    (run / "advice.npz").write_bytes(b"torn")
-    with pytest.raises(TypeError):  # a torn file is no answer
-        taught("student", pair, resume=True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_torn_file_is_no_answer(taught, pair, share):
+    kept = taught("student", pair) / "advice.npz"
+    whole = collected(kept.parent)
+    kept.write_bytes(kept.read_bytes()[: int(kept.stat().st_size * share)])
+    taught("student", pair, resume=True)
+    again = collected(kept.parent)
+    assert torch.equal(again.words, whole.words)
+    assert torch.equal(again.shares, whole.shares)
 
 
 def test_resuming_with_other_teachers_is_refused(taught, pair):
@@ -119,3 +130,23 @@ def test_the_command_names_a_teacher_that_is_not_there(pictures, cache, settings
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"pycap: {tmp_path / 'nobody'}: not a checkpoint, config.json is missing; give a folder made by `pycap train`"
     )
+
+
+@pytest.mark.slow
+def test_two_processes_learn_from_the_same_advice(taught, pair, pictures, cache, settings, tmp_path):
+    alone = collected(taught("alone", pair))
+    launch = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pycap", "train"]
+    where = ["--data", pictures, "--format", "folder", "--out", tmp_path / "run", "--cache", cache]
+    line = [sys.executable, "-m", *launch, *where, "--threads", "1", *settings, "--teacher", pair[0]]
+    done = subprocess.run(
+        [*map(str, line), "--teacher", str(pair[1])],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=child_environment(),
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    together = collected(tmp_path / "run")
+    assert torch.equal(together.words, alone.words)
+    torch.testing.assert_close(together.shares, alone.shares)
