@@ -1,5 +1,5 @@
 # The default checks everything that a change must pass.
-.PHONY: all lint test format bench gpu sanitize
+.PHONY: all lint test format bench gpu model sanitize
 
 all: lint test
 
@@ -23,6 +23,10 @@ bench:
 # On a machine with an NVIDIA GPU: build for it, test, look for races, measure.
 gpu:
 	bash bench/gpu.sh
+
+# The shipped model, from its teachers on (Flickr8k in ../shared/data/flickr8k; hours).
+model:
+	bash bench/experiments/recipe.sh
 
 sanitize:
 	bash csrc/tests/sanitize.sh

@@ -99,13 +99,6 @@ def peak_memory(run: Callable[[], object]) -> int:
     return torch.cuda.max_memory_allocated() - before
 
 
-def move(weights: DecoderWeights, dtype: torch.dtype) -> DecoderWeights:
-    """The same weights on the GPU in another precision."""
-    attend = AttendLSTMWeights(*(part.to("cuda", dtype) for part in weights.attend))
-    parts = {name: part.to("cuda", dtype) for name, part in weights._asdict().items() if name != "attend"}
-    return DecoderWeights(attend=attend, **parts)
-
-
 # ---- the machine
 
 
@@ -153,7 +146,7 @@ def decode_floor(batch: int, vocab: int, limits: dict[str, float]) -> float:
 def decode(limits: dict[str, float], quick: bool) -> Iterator[Result]:
     """Beam search of one picture and of 256, and what lies between."""
     for batch, vocab in [(2, 100)] if quick else SHAPES:
-        weights = move(draw_weights(vocab, DIM), torch.bfloat16)
+        weights = draw_weights(vocab, DIM).to("cuda", torch.bfloat16)
         features = draw_features(batch, REGIONS, DIM).to("cuda", torch.bfloat16)
         shape = f"batch {batch}, vocabulary {vocab:,}, beam {BEAM}, {REGIONS} regions, {STEPS} steps, bf16"
         floor = decode_floor(batch, vocab, limits)
@@ -274,7 +267,7 @@ def end_to_end(limits: dict[str, float], quick: bool) -> Iterator[Result]:
     model.eval().to(memory_format=torch.channels_last)
     size = checkpoint.config.preprocess.size
     pixels = torch.randn(batch, 3, size, size, device="cuda").to(memory_format=torch.channels_last)
-    weights = move(model.decoder.weights(), torch.bfloat16)
+    weights = model.decoder.weights().to("cuda", torch.bfloat16)
     decoder = cuda.CudaDecoder(weights)
     searching = torch.cuda.Stream()
     wanted = {**SEARCH, "max_length": checkpoint.config.search.max_length}

@@ -48,9 +48,7 @@ def test_the_weights_of_every_encoder_are_the_models(settings):
 
 def test_decoder_fields_are_its_parameters():
     decoder = Decoder(SMALL, 9)
-    weights = decoder.weights()
-    fields = {**weights._asdict(), **weights.attend._asdict()}
-    del fields["attend"]
+    fields = decoder.weights().flat()
     assert fields.keys() == DECODER.keys()
     for field, name in DECODER.items():
         parameter = decoder.get_parameter(name)

@@ -178,8 +178,7 @@ class BeamDecoder:
 
 def _pack(weights: DecoderWeights, precision: str) -> PackedDecoder | CudaDecoder | None:
     """Return the native decoder of these weights; None where only the reference can search."""
-    flat = {**weights._asdict(), **weights.attend._asdict()}
-    del flat["attend"]
+    flat = weights.flat()
     if runs_on_gpu(tuple(flat.values())):
         return CudaDecoder(weights)
     if library.cpu is None or any(

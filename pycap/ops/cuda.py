@@ -198,9 +198,7 @@ class CudaDecoder:
 
     def __init__(self, weights: DecoderWeights, persistent: bool = True):
         self.persistent = persistent
-        flat = {**weights._asdict(), **weights.attend._asdict()}
-        del flat["attend"]
-        flat = {name: part.detach().contiguous() for name, part in flat.items()}
+        flat = {name: part.detach().contiguous() for name, part in weights.flat().items()}
         # The word part of the gates, for every word.
         flat["word_gates"] = linear(flat["embedding"], flat.pop("input"), flat.pop("input_bias"))
         for part in ("initial", "initial_bias"):

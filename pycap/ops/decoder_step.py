@@ -50,6 +50,18 @@ class DecoderWeights(NamedTuple):
     output: Tensor
     output_vocab_bias: Tensor
 
+    def flat(self) -> dict[str, Tensor]:
+        """Return all weights by name, those of `attend` among the others."""
+        parts = {**self._asdict(), **self.attend._asdict()}
+        del parts["attend"]
+        return parts
+
+    def to(self, *place: torch.device | torch.dtype | str) -> DecoderWeights:
+        """Return the same weights on a device, in a dtype, or both."""
+        attend = AttendLSTMWeights(*(part.to(*place) for part in self.attend))
+        own = {name: part.to(*place) for name, part in self._asdict().items() if name != "attend"}
+        return DecoderWeights(attend=attend, **own)
+
 
 class DecoderState(NamedTuple):
     """What one step hands to the next; rows of one image are neighbours.

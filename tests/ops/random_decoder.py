@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,8 +63,6 @@ def make_features(images: int, regions: int = 9, feature_dim: int = 28, seed: in
     return torch.stack(rows) if rows else torch.empty(0, regions, feature_dim)
 
 
-def cast(weights: DecoderWeights, dtype: torch.dtype) -> DecoderWeights:
-    """Return the same weights in another precision."""
-    attend = AttendLSTMWeights(*(part.to(dtype) for part in weights.attend))
-    parts = {name: part.to(dtype) for name, part in weights._asdict().items() if name != "attend"}
-    return DecoderWeights(attend=attend, **parts)
+def as_arrays(weights: DecoderWeights) -> dict[str, np.ndarray]:
+    """Return the weights as the native module takes them."""
+    return {name: part.contiguous().numpy() for name, part in weights.flat().items()}

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from random_decoder import cast
 from torch import Tensor
 
 from pycap.config import END, PAD, START, UNKNOWN
@@ -53,7 +52,7 @@ def force(
     banned: Sequence[int] = BANNED,
 ) -> Iterator[Tensor]:
     """Yield the log-probabilities that each of the words was drawn from, `(vocab_size,)` float64."""
-    exact, last = cast(weights, torch.float64), START
+    exact, last = weights.to(torch.float64), START
     with library.use("reference"):
         state = initial_state(exact, features.double()[None])
         for position, word in enumerate(words):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from random_decoder import cast, make_features, make_weights
+from random_decoder import make_features, make_weights
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
@@ -28,7 +28,7 @@ def backend(request: pytest.FixtureRequest):
 
 def rescore(weights, features, words) -> float:
     """Log-probability of words and END for one image, by teacher forcing in float64."""
-    weights, total, last = cast(weights, torch.float64), 0.0, START
+    weights, total, last = weights.to(torch.float64), 0.0, START
     state = initial_state(weights, features.double()[None])
     with library.use("reference"):
         for word in [*words, END]:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from instruction_sets import ISAS, run_forced
-from random_decoder import cast, make_features, make_weights
+from random_decoder import as_arrays, make_features, make_weights
 
 from pycap.config import END, START
 from pycap.ops import library
@@ -26,7 +26,7 @@ BOUND = {"usual": 0.03, "any": 0.15}
 
 def rescore(weights: DecoderWeights, features: torch.Tensor, words: list[int]) -> float:
     """Return the log-probability that teacher forcing in float64 gives a sentence and its END."""
-    exact = cast(weights, torch.float64)
+    exact = weights.to(torch.float64)
     with library.use("reference"):
         state, total, token = initial_state(exact, features.double()[None]), 0.0, START
         for word in [*words, END]:
@@ -146,7 +146,7 @@ def test_weights_are_rounded_to_the_nearest_of_127_steps():
     def attend(nudge: float) -> np.ndarray:
         key = (steps + nudge * (steps < 127)) / 127
         return first_attention(
-            library.cpu.Decoder(precision="int8", **flatten(weights._replace(key=key))), features
+            library.cpu.Decoder(precision="int8", **as_arrays(weights._replace(key=key))), features
         )
 
     assert attend(0.4) == pytest.approx(attend(0.0), abs=1e-7)
@@ -166,12 +166,6 @@ def first_attention(decoder, features: torch.Tensor) -> np.ndarray:
     settings = {"beam": 1, "length_penalty": 0.7, "start": START, "end": END, "pad": 0, "threads": 0}
     assert decoder.search(features=features.numpy(), barred=barred, **settings, **output)
     return output["attention"][:, 0, 0]
-
-
-def flatten(weights: DecoderWeights) -> dict[str, np.ndarray]:
-    parts = {**weights._asdict(), **weights.attend._asdict()}
-    del parts["attend"]
-    return {name: part.contiguous().numpy() for name, part in parts.items()}
 
 
 @pytest.mark.parametrize("name", ["output", "recurrent", "embedding", "output_vocab_bias"])

@@ -11,7 +11,7 @@ from beam_oracle import Verdict, search_by_the_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from instruction_sets import ISAS, run_forced
-from random_decoder import cast, make_features, make_weights
+from random_decoder import as_arrays, make_features, make_weights
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
@@ -27,7 +27,7 @@ DEFAULTS = {"beam": 5, "n_best": 1, "max_length": 20, "length_penalty": 0.7, "ba
 
 def judge(weights: DecoderWeights, features: torch.Tensor, **search) -> Verdict:
     """Search one image in float64 by the rules."""
-    exact = cast(weights, torch.float64)
+    exact = weights.to(torch.float64)
     with library.use("reference"):
         state = initial_state(exact, features.double()[None])
         return search_by_the_rules(
@@ -171,7 +171,7 @@ def test_results_do_not_depend_on_the_other_images():
 
 
 def test_every_output_is_written():
-    decoder, features = library.cpu.Decoder(**flatten(make_weights(seed=16))), make_features(3).numpy()
+    decoder, features = library.cpu.Decoder(**as_arrays(make_weights(seed=16))), make_features(3).numpy()
     results = []
     for poison in (0, 77):
         output = {
@@ -185,12 +185,6 @@ def test_every_output_is_written():
         results.append(output)
     for name, values in results[0].items():
         np.testing.assert_array_equal(values, results[1][name])
-
-
-def flatten(weights: DecoderWeights) -> dict[str, np.ndarray]:
-    parts = {**weights._asdict(), **weights.attend._asdict()}
-    del parts["attend"]
-    return {name: part.numpy() for name, part in parts.items()}
 
 
 def plain_settings() -> dict:
@@ -214,14 +208,14 @@ def plain_settings() -> dict:
     ],
 )
 def test_weights_that_do_not_fit_are_refused(name, wrong, message):
-    arrays = {**flatten(make_weights()), name: wrong}
+    arrays = {**as_arrays(make_weights()), name: wrong}
     with pytest.raises(ValueError, match=message):
         library.cpu.Decoder(**arrays)
 
 
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"start": 40}, {"end": -1}, {"length_penalty": -1.0}])
 def test_the_module_checks_its_own_settings(wrong):
-    decoder = library.cpu.Decoder(**flatten(make_weights()))
+    decoder = library.cpu.Decoder(**as_arrays(make_weights()))
     output = {
         "tokens": np.zeros((1, 1, 6), np.int64),
         "lengths": np.zeros((1, 1), np.int64),

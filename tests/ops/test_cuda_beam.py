@@ -8,7 +8,7 @@ from beam_oracle import search_by_the_rules
 from gpu import DEVICES, ORDERS, needs_emulation, needs_gpu, prepare
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_decoder import cast, make_features, make_weights
+from random_decoder import make_features, make_weights
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
@@ -30,24 +30,18 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return prepare(request.param, monkeypatch)
 
 
-def move(weights: DecoderWeights, device: str) -> DecoderWeights:
-    attend = type(weights.attend)(*(part.to(device) for part in weights.attend))
-    parts = {name: part.to(device) for name, part in weights._asdict().items() if name != "attend"}
-    return DecoderWeights(attend=attend, **parts)
-
-
 def search(
     weights: DecoderWeights, features: torch.Tensor, device: str, persistent: bool = True, **wanted
 ) -> BeamResult:
     """Search with the kernels; results on the CPU."""
-    decoder = CudaDecoder(move(weights, device), persistent=persistent)
+    decoder = CudaDecoder(weights.to(device), persistent=persistent)
     found = decoder.search(features.to(device), start=START, end=END, **{**DEFAULTS, **wanted})
     return BeamResult(*(part.cpu() for part in found))
 
 
 def runs_persistently(weights: DecoderWeights, features: torch.Tensor, device: str, **wanted) -> bool:
     """Whether one kernel would do all steps."""
-    decoder = CudaDecoder(move(weights, device))
+    decoder = CudaDecoder(weights.to(device))
     return decoder.is_persistent(features.to(device), start=START, end=END, **{**DEFAULTS, **wanted})
 
 
@@ -55,7 +49,7 @@ def check_against_rules(weights, features, device, persistent=True, **wanted) ->
     """Demand the oracle's sentences wherever its margin allows; return how many images were decided."""
     dtype, decided = weights.embedding.dtype, 0
     result = search(weights, features, device, persistent, **wanted)
-    exact = cast(weights, torch.float64)
+    exact = weights.to(torch.float64)
     for image, regions in enumerate(features):
         with library.use("reference"):
             state = initial_state(exact, regions.double()[None])
@@ -79,7 +73,7 @@ def rescore(
     weights: DecoderWeights, features: torch.Tensor, result: BeamResult
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probabilities of the sentences found, and the attention paid, from teacher forcing in float64."""
-    exact = cast(weights, torch.float64)
+    exact = weights.to(torch.float64)
     images, n_best, _ = result.tokens.shape
     log_probs = torch.zeros(images, n_best, dtype=torch.float64)
     attention = torch.zeros(*result.attention.shape, dtype=torch.float64)
@@ -265,7 +259,7 @@ class TestOnAGPU:
 
     @pytest.mark.parametrize("images", [1, 40], ids=["persistent", "launches"])
     def test_replays_a_captured_graph_with_new_features(self, images):
-        weights = move(make_weights(seed=1, **ALIGNED), "cuda")
+        weights = make_weights(seed=1, **ALIGNED).to("cuda")
         decoder = CudaDecoder(weights)
         wanted = {**DEFAULTS, "start": START, "end": END}
         for seed in range(4):  # the second captures, the others replay
@@ -274,7 +268,7 @@ class TestOnAGPU:
             assert all(torch.equal(one, other) for one, other in zip(found, fresh, strict=True))
 
     def test_public_decoder_uses_the_kernels_and_agrees_with_the_reference(self):
-        weights = move(make_weights(seed=1, **ALIGNED), "cuda")
+        weights = make_weights(seed=1, **ALIGNED).to("cuda")
         features = make_features(6, feature_dim=64).cuda()
         found = BeamDecoder(weights).search(features)
         with library.use("reference"):
@@ -283,7 +277,7 @@ class TestOnAGPU:
         assert (found.scores - expected.scores).abs().max() < 1e-4
 
     def test_launches_on_the_current_stream(self):
-        weights = move(make_weights(seed=1, **ALIGNED), "cuda")
+        weights = make_weights(seed=1, **ALIGNED).to("cuda")
         late = make_features(2, feature_dim=64).cuda()
         expected = CudaDecoder(weights).search(late, start=START, end=END, **DEFAULTS)
         features = torch.full_like(late, torch.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_decoder import make_features, make_weights
+from random_decoder import as_arrays, make_features, make_weights
 from tiny import run_python
 
 from pycap.ops import library
@@ -16,9 +16,7 @@ pytestmark = pytest.mark.skipif(not library.native_available(), reason=library.m
 
 
 def pack(weights: DecoderWeights) -> PackedDecoder:
-    flat = {**weights._asdict(), **weights.attend._asdict()}
-    del flat["attend"]
-    return PackedDecoder({name: part.numpy() for name, part in flat.items()})
+    return PackedDecoder(as_arrays(weights))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from instruction_sets import ISAS, run_forced
-from random_decoder import make_features, make_weights
+from random_decoder import as_arrays, make_features, make_weights
 from sample_oracle import BANNED, drawn_words, force, gumbel, noise_bits
 
 from pycap.config import END, PAD, START
@@ -143,12 +143,6 @@ def test_the_native_noise_is_accurate():
     assert 0 < worst_noise() < NOISE_BOUND
 
 
-def flatten(weights: DecoderWeights) -> dict[str, np.ndarray]:
-    parts = {**weights._asdict(), **weights.attend._asdict()}
-    del parts["attend"]
-    return {name: part.numpy() for name, part in parts.items()}
-
-
 def plain_call(poison: int = 0) -> dict:
     barred = np.zeros(40, np.uint8)
     barred[list(BANNED)] = 1
@@ -164,7 +158,7 @@ def plain_call(poison: int = 0) -> dict:
 
 
 def test_every_output_is_written():
-    decoder, calls = library.cpu.Decoder(**flatten(make_weights(seed=16))), [plain_call(0), plain_call(77)]
+    decoder, calls = library.cpu.Decoder(**as_arrays(make_weights(seed=16))), [plain_call(0), plain_call(77)]
     for call in calls:
         assert decoder.sample(**call)
     for name in SampleResult._fields:
@@ -175,7 +169,7 @@ def test_every_output_is_written():
     "wrong", [{"temperature": 0.0}, {"temperature": float("nan")}, {"start": 40}, {"end": -1}]
 )
 def test_the_module_checks_its_own_settings(wrong):
-    decoder = library.cpu.Decoder(**flatten(make_weights()))
+    decoder = library.cpu.Decoder(**as_arrays(make_weights()))
     with pytest.raises(ValueError, match="samples, max_length, temperature, start or end is out of range"):
         decoder.sample(**{**plain_call(), **wrong})
 
