@@ -23,7 +23,7 @@ from pycap.training.loop import Fit, Phase, Run
 from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
 from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
 from pycap.training.state import ResumeError, TrainState
-from pycap.training.teachers import collect_advice, load_teachers
+from pycap.training.teachers import check_words, collect_advice, load_teachers
 from pycap.training.validation import validate
 
 
@@ -60,6 +60,7 @@ def train(
     Raises:
         ValueError: the data set cannot be used, or settings do not fit together.
         ResumeError: `out` holds another run, or one that cannot be continued.
+        CheckpointError: a teacher is no checkpoint.
     """
     config.check()
     if config.model.region_channels != HEAD:
@@ -71,6 +72,7 @@ def train(
         raise ResumeError(
             f"{run.folder}: holds a run already; continue it with --resume or choose another --out"
         )
+    asked = load_teachers(teachers, config)
     device = pick_device(device)
     if precision == "auto":
         precision = "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported(False) else "fp32"
@@ -107,8 +109,8 @@ def train(
         model.load_pretrained_tail()
         model.to(device)
         batches = TrainingBatches(seen.dataset, seen.keys, store, vocabulary, config.train)
-        if teachers:
-            asked = load_teachers(teachers, vocabulary, config)
+        if asked:
+            check_words(asked, vocabulary)
             if not workers.first:
                 workers.wait()
             batches.advice = collect_advice(asked, batches, run.advice, device, precision, workers.first)

@@ -31,19 +31,15 @@ KEPT = 24  # likeliest words that are kept of a step; what is left of the probab
 TORN = (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error)  # what NumPy says of a broken file
 
 
-def load_teachers(folders: Sequence[Path], vocabulary: Vocabulary, config: Config) -> list[Checkpoint]:
-    """Load checkpoints that can advise a model with these words and these settings.
+def load_teachers(folders: Sequence[Path], config: Config) -> list[Checkpoint]:
+    """Load checkpoints that can advise a model with these settings, as far as its words are theirs.
 
     Raises:
-        ValueError: one has other words, or looks at pictures in another way.
+        CheckpointError: one is none.
+        ValueError: one looks at pictures in another way.
     """
     teachers = [checkpoint.load(folder) for folder in folders]
     for teacher in teachers:
-        if teacher.vocabulary != vocabulary:
-            raise ValueError(
-                f"{teacher.folder}: cannot teach, its words are others; a teacher is trained on the same captions "
-                "with the same train.min_count"
-            )
         theirs, ours = (
             (c.preprocess, c.model.cnn, c.model.tuned_blocks, c.model.grid) for c in (teacher.config, config)
         )
@@ -53,6 +49,16 @@ def load_teachers(folders: Sequence[Path], vocabulary: Vocabulary, config: Confi
                 "model.cnn, model.grid and model.tuned_blocks"
             )
     return teachers
+
+
+def check_words(teachers: Sequence[Checkpoint], vocabulary: Vocabulary) -> None:
+    """Raise ValueError for a teacher that has other words."""
+    for teacher in teachers:
+        if teacher.vocabulary != vocabulary:
+            raise ValueError(
+                f"{teacher.folder}: cannot teach, its words are others; a teacher is trained on the same captions "
+                "with the same train.min_count"
+            )
 
 
 def collect_advice(

@@ -130,6 +130,7 @@ def test_the_command_names_a_teacher_that_is_not_there(pictures, cache, settings
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"pycap: {tmp_path / 'nobody'}: not a checkpoint, config.json is missing; give a folder made by `pycap train`"
     )
+    assert not (tmp_path / "run").exists()  # said before any work is done
 
 
 @pytest.mark.slow
