@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 HERE = Path(__file__).parent
 LABELS = {
@@ -60,9 +61,9 @@ def draw_curves(panel: Axes, axis: str, curve: dict[str, Any]) -> None:
     if axis in LOGARITHMIC:
         panel.set_xscale("log")
         panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:g}")
-        panel.yaxis.set_minor_formatter("{x:g}")
-        panel.tick_params(axis="y", which="both", labelsize=8)
+        panel.yaxis.set_minor_locator(NullLocator())
     else:
         panel.set_ylim(bottom=0)
     panel.set_xticks(curve["values"], [f"{value:,}" for value in curve["values"]], fontsize=8)
