@@ -35,7 +35,7 @@ class CaptionModel(nn.Module):
         self.encoder = RegionEncoder(config)
         self.decoder = Decoder(config, vocab_size)
         self.__dict__["_frozen"] = None  # hidden from parameters() and state_dict()
-        self.__dict__["_searcher"] = None
+        self.__dict__["_searchers"] = {}  # by precision
 
     @property
     def device(self) -> torch.device:
@@ -93,12 +93,18 @@ class CaptionModel(nn.Module):
         return self.encoder(self._regions(cells.to(self.device, torch.float32)), with_attention)
 
     @torch.no_grad()
-    def search(self, features: Tensor, config: SearchConfig = SearchConfig(), n_best: int = 1) -> BeamResult:
-        """Find captions by beam search with the weights as they are; see `BeamDecoder.search`.
+    def search(
+        self,
+        features: Tensor,
+        config: SearchConfig = SearchConfig(),
+        n_best: int = 1,
+        precision: str = "float32",
+    ) -> BeamResult:
+        """Find captions by beam search with the weights as they are; see `BeamDecoder`.
 
         The packed decoder is kept between calls; `train()` drops it.
         """
-        return self._pack().search(
+        return self._pack(precision).search(
             features,
             beam=config.beam,
             max_length=config.max_length,
@@ -107,19 +113,23 @@ class CaptionModel(nn.Module):
         )
 
     @torch.no_grad()
-    def sample(self, features: Tensor, samples: int, max_length: int, seed: int) -> SampleResult:
-        """Draw captions from the model's distribution; see `BeamDecoder.sample`."""
-        return self._pack().sample(features, samples=samples, max_length=max_length, seed=seed)
+    def sample(
+        self, features: Tensor, samples: int, max_length: int, seed: int, precision: str = "float32"
+    ) -> SampleResult:
+        """Draw captions from the model's distribution; see `BeamDecoder`."""
+        drawn = {"samples": samples, "max_length": max_length, "seed": seed}
+        return self._pack(precision).sample(features, **drawn)
 
-    def _pack(self) -> BeamDecoder:
-        searcher = self._searcher
+    def _pack(self, precision: str) -> BeamDecoder:
+        searcher = self._searchers.get(precision)
         if searcher is None or self.training:
-            searcher = self.__dict__["_searcher"] = BeamDecoder(self.decoder.weights())
+            searcher = BeamDecoder(self.decoder.weights(), precision=precision)
+            self._searchers[precision] = searcher
         return searcher
 
     def train(self, mode: bool = True) -> CaptionModel:
         """Switch between training and evaluation; weights may change in training, so packed ones are dropped."""
-        self.__dict__["_searcher"] = None
+        self._searchers.clear()
         return super().train(mode)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from pycap.config import END, PAD, START, ModelConfig, SearchConfig
 from pycap.model import CaptionModel
+from pycap.ops import library
 from pycap.ops.decoder_step import initial_state, step
 
 SMALL = ModelConfig(
@@ -94,6 +95,19 @@ def test_search_sees_new_weights_after_training_mode(model):
         model.decoder.output.bias[5] += 20
     model.eval()
     assert not torch.equal(before, model.search(features).scores)
+
+
+@pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
+def test_precisions_are_packed_apart(model):
+    features, _ = model.encode(torch.randn(3, 4, 6))
+    exact, rounded, again = (
+        model.search(features, precision=p).log_probs for p in ("float32", "int8", "float32")
+    )
+    assert torch.equal(exact, again)
+    assert not torch.equal(exact, rounded)
+    torch.testing.assert_close(exact, rounded, atol=0.2, rtol=0)
+    drawn = [model.sample(features, 2, 4, 7, precision).log_probs for precision in ("float32", "int8")]
+    assert not torch.equal(*drawn)
 
 
 def test_state_dict_holds_only_what_is_trained(model):

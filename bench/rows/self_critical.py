@@ -20,6 +20,7 @@ from pycap.config import END, SPECIAL_TOKENS
 from pycap.metrics.references import tokenize_caption
 from pycap.ops import use
 from pycap.ops.beam import BeamDecoder
+from pycap.ops.packed import PRECISIONS
 from pycap.text import Vocabulary
 from pycap.training.objectives import FINISHED, Rewards
 
@@ -45,7 +46,16 @@ def cases(settings: Settings) -> Iterator[Case]:
     if settings.quick:
         shape = {"pictures": 2, "samples": 2, "regions": 4, "vocab": 40, "dim": 16, "words": 4, "corpus": 20}
     bench = Bench(**shape)
-    contenders = [Contender("pycap", bench.run_pycap, required=1.0, work=bench.work())]
+    contenders = [
+        Contender("pycap float32", bench.run_pycap, required=1.0, work=bench.work()),
+        Contender(
+            "pycap int8",
+            partial(bench.run_pycap, "native", "int8"),
+            dtype="int8",
+            required=0.0 if settings.quick else 0.6,
+            note="the default in training: small differences of probability draw other words now and then",
+        ),
+    ]
     if "eager" in settings.peers:
         contenders.append(
             Contender(
@@ -88,7 +98,8 @@ class Bench:
             words,
         )
         self.weights = draw_weights(vocab, dim)
-        self.decoder, self.sampler = BeamDecoder(self.weights), Sampler(self.weights)
+        self.decoders = {name: BeamDecoder(self.weights, precision=name) for name in PRECISIONS}
+        self.sampler = Sampler(self.weights)
         self.features = draw_features(pictures, regions, dim)
         names = draw_words(vocab - len(SPECIAL_TOKENS))
         self.vocabulary = Vocabulary(names)
@@ -107,13 +118,16 @@ class Bench:
         size = len(self.weights.embedding)
         return sample_work(self.pictures, self.regions, size, self.dim, self.samples, self.words)
 
-    def run_pycap(self, backend: str = "native") -> Drawn:
+    def run_pycap(self, backend: str = "native", precision: str = "float32") -> Drawn:
         """Draw and reward with pycap, on one backend (native where it is built)."""
+        draw = partial(
+            self.decoders[precision].sample, self.features, samples=self.samples, max_length=self.words
+        )
         if backend == "reference":
             with use(backend):
-                found = self.decoder.sample(self.features, samples=self.samples, max_length=self.words)
+                found = draw()
         else:
-            found = self.decoder.sample(self.features, samples=self.samples, max_length=self.words)
+            found = draw()
         rows = zip(found.tokens.flatten(0, 1).tolist(), found.lengths.flatten().tolist(), strict=True)
         captions = [self.vocabulary.decode(row[:length]) for row, length in rows]
         return Drawn(captions, self.rewards(captions, found.ended.flatten().tolist(), self.index))

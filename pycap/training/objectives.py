@@ -202,11 +202,13 @@ class SelfCritical:
         model.eval()
         features = model.encode(batch.regions)[0].float()
         if train.self_critical_draw == "sample":
-            found = model.sample(features, train.self_critical_samples, search.max_length, seed)
+            found = model.sample(
+                features, train.self_critical_samples, search.max_length, seed, train.self_critical_precision
+            )
             ended = found.ended.flatten().tolist()
         else:
             wide = replace(search, beam=train.self_critical_samples)
-            found = model.search(features, wide, n_best=wide.beam)
+            found = model.search(features, wide, n_best=wide.beam, precision=train.self_critical_precision)
             ended = [True] * found.lengths.numel()
         model.train(training)
         words = [

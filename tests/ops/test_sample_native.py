@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 
 import numpy as np
@@ -10,12 +9,11 @@ import pytest
 import torch
 from instruction_sets import ISAS, run_forced
 from random_decoder import as_arrays, make_features, make_weights
-from sample_oracle import BANNED, drawn_words, force, gumbel, noise_bits
+from sample_oracle import BANNED, gumbel, margins, noise_bits
 
 from pycap.config import END, PAD, START
 from pycap.ops import library
 from pycap.ops.beam import BeamDecoder
-from pycap.ops.decoder_step import DecoderWeights
 from pycap.ops.decoding import SampleResult
 from pycap.ops.sample import gumbel_noise
 
@@ -23,22 +21,6 @@ pytestmark = pytest.mark.skipif(not library.native_available(), reason=library.m
 
 BOUND = 2e-5  # of a noisy logit in float32 against float64; observed 1e-5
 NOISE_BOUND = 3e-7  # of the noise; observed 2e-7, besides its own rounding
-
-
-def margins(
-    weights: DecoderWeights, features: torch.Tensor, result: SampleResult, seed: int, temperature: float = 1.0
-) -> list[float]:
-    """By how much each drawn word leads in float64, following the sentences drawn; below 0: another leads."""
-    leads = []
-    for image, sample in itertools.product(*map(range, result.lengths.shape)):
-        words = drawn_words(result, image, sample)
-        for position, row in enumerate(force(weights, features[image], words, temperature)):
-            bits = [noise_bits(seed, image, sample, position, word) for word in range(len(row))]
-            noisy = (row + gumbel(torch.tensor(bits))) * temperature
-            chosen = noisy[words[position]].item()
-            noisy[words[position]] = -float("inf")
-            leads.append(chosen - noisy.max().item())
-    return leads
 
 
 @pytest.mark.parametrize(
