@@ -112,10 +112,8 @@ def save(
     Raises:
         RuntimeError: the package with the weights of the CNN's frozen part is not installed.
     """
-    tied = TIED if config.model.tie_embedding else {}
-    trained = {name: value for name, value in model.state_dict().items() if name not in tied}
     files = {
-        "model.safetensors": _encode(trained, half),
+        "model.safetensors": _encode(_untie(model.state_dict(), config), half),
         CNN: _encode(model.frozen.state_dict(), half=False),
         "config.json": _encode_config(config),
         "vocab.json": (vocabulary.to_json() + "\n").encode(),
@@ -200,11 +198,16 @@ def export(folder: Path, out: Path | None = None, small: bool = False) -> bool:
 
 
 def _shrink(loaded: Checkpoint) -> bytes:
-    tied = TIED if loaded.config.model.tie_embedding else {}
     try:
-        return encode_tensors(int8.shrink({n: value for n, value in loaded.weights.items() if n not in tied}))
+        return encode_tensors(int8.shrink(_untie(loaded.weights, loaded.config)))
     except ValueError as error:
         raise _broken(loaded.folder, error) from None
+
+
+def _untie(weights: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Return weights by name, without those that are another's twin."""
+    tied = TIED if config.model.tie_embedding else {}
+    return {name: value for name, value in weights.items() if name not in tied}
 
 
 def _encode_config(config: Config) -> bytes:

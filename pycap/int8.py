@@ -24,7 +24,7 @@ def shrink(weights: Arrays) -> Arrays:
     """
     small = {}
     for name, values in weights.items():
-        if not _is_shrunk(name, values):
+        if not _is_decoder_matrix(name, values):
             small[name] = values
             continue
         rows = values.astype(np.float32)
@@ -56,5 +56,5 @@ def restore(weights: Arrays) -> Arrays:
     return whole
 
 
-def _is_shrunk(name: str, values: np.ndarray) -> bool:
+def _is_decoder_matrix(name: str, values: np.ndarray) -> bool:
     return name.startswith("decoder.") and values.ndim == 2

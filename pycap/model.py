@@ -117,8 +117,8 @@ class CaptionModel(nn.Module):
         self, features: Tensor, samples: int, max_length: int, seed: int, precision: str = "float32"
     ) -> SampleResult:
         """Draw captions from the model's distribution; see `BeamDecoder`."""
-        drawn = {"samples": samples, "max_length": max_length, "seed": seed}
-        return self._pack(precision).sample(features, **drawn)
+        searcher = self._pack(precision)
+        return searcher.sample(features, samples=samples, max_length=max_length, seed=seed)
 
     def _pack(self, precision: str) -> BeamDecoder:
         searcher = self._searchers.get(precision)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -105,8 +105,9 @@ class TrainingBatches:
             for captions in tokenized
         ]
         self.advice: Advice | None = None
-        steps = [sum(map(len, captions)) for captions in self.captions]
-        self._began = np.cumsum([0, *steps])  # first step of each picture's captions
+        lengths = [len(caption) for captions in self.captions for caption in captions]
+        self._bounds = np.cumsum([0, *lengths])  # first step of each caption, all counted on
+        self._first = np.cumsum([0, *map(len, self.captions)])  # first caption of each picture
         self.plain = cache.rows(keys)
         self.mirrored = self.plain.copy()
         if config.mirror:
@@ -137,7 +138,7 @@ class TrainingBatches:
         config, count = self.config, len(self.captions)
         random = np.random.default_rng([config.seed, number])
         order = random.permutation(count)
-        mirror = random.random(count) < 0.5
+        view = np.where(random.random(count) < 0.5, self.mirrored, self.plain)
         draws = random.random((count, max(map(len, self.captions))))  # ranks of captions to draw
         windows = draw_windows(random, count, config.zoom)
         per_step = config.images_per_batch * world
@@ -147,7 +148,7 @@ class TrainingBatches:
                 if world > 1
                 else order[start : start + per_step]
             )
-            yield self._batch(step[rank::world], mirror, draws, windows)
+            yield self._batch(step[rank::world], view, draws, windows)
 
     def steps(self, world: int = 1) -> int:
         """Return how many steps an epoch has with `world` processes."""
@@ -158,38 +159,33 @@ class TrainingBatches:
         chosen = [range(len(self.captions[example])) for example in examples]
         return self._collate(examples, view, chosen)
 
-    def _batch(
-        self, examples: np.ndarray, mirror: np.ndarray, draws: np.ndarray, windows: np.ndarray
-    ) -> Batch:
-        view = np.where(mirror, self.mirrored, self.plain)
+    def _batch(self, examples: np.ndarray, view: np.ndarray, draws: np.ndarray, windows: np.ndarray) -> Batch:
         drawn = [
             np.argsort(draws[example, : len(self.captions[example])])[: self.config.captions_per_image]
             for example in examples
         ]
-        zoomed = windows if self.config.zoom < 1 else None
-        return self._collate(examples, view, drawn, zoomed)
+        return self._collate(examples, view, drawn, windows if self.config.zoom < 1 else None)
 
     def _collate(
         self,
         examples: np.ndarray,
         view: np.ndarray,
-        chosen: Sequence[Iterable[int]],
+        chosen: Sequence[Sequence[int]],
         windows: np.ndarray | None = None,
     ) -> Batch:
         """Return a batch of pictures with the chosen ones of their captions."""
-        captions, image_index, steps = [], [], []
-        for image, (example, numbers) in enumerate(zip(examples, chosen, strict=True)):
-            known = self.captions[example]
-            began = self._began[example] + np.cumsum([0, *map(len, known)])
-            for number in numbers:
-                captions.append(known[number])
-                image_index.append(image)
-                steps.append(np.arange(began[number], began[number + 1]))
+        pairs = [(example, n) for example, numbers in zip(examples, chosen, strict=True) for n in numbers]
+        captions = [self.captions[example][n] for example, n in pairs]
+        image_index = [image for image, numbers in enumerate(chosen) for _ in numbers]
         regions = torch.from_numpy(self.cache.read(view[examples]).astype(np.float32))
         if windows is not None:
             regions = zoom_cells(regions, torch.from_numpy(windows[examples]))
         batch = collate(regions, captions, image_index, torch.from_numpy(examples))
-        return batch if self.advice is None else replace(batch, advice=self.advice.at(np.concatenate(steps)))
+        if self.advice is None:
+            return batch
+        began = [self._bounds[self._first[example] + n] for example, n in pairs]
+        steps = [np.arange(step, step + len(words)) for step, words in zip(began, captions, strict=True)]
+        return replace(batch, advice=self.advice.at(np.concatenate(steps)))
 
 
 def draw_windows(random: np.random.Generator, count: int, smallest: float) -> np.ndarray:

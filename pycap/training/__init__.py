@@ -89,15 +89,12 @@ def train(
         train_set, dev_set, note = split_train_dev(report.usable)
         if note:
             say(note)
-        if not workers.first:
-            workers.wait()
-        store = open_cache(config, cache)
-        held = cached_examples(dev_set, store, config, device, False, say, workers.first)
-        seen = cached_examples(train_set, store, config, device, config.train.mirror, say, workers.first)
-        test = content_keys(example for example in report.usable if example.split == "test")
-        seen = leave_out(seen, {*held.keys, *test}, say)
-        if workers.first:
-            workers.wait()
+        with workers.first_ahead():
+            store = open_cache(config, cache)
+            held = cached_examples(dev_set, store, config, device, False, say, workers.first)
+            seen = cached_examples(train_set, store, config, device, config.train.mirror, say, workers.first)
+            test = content_keys(example for example in report.usable if example.split == "test")
+            seen = leave_out(seen, {*held.keys, *test}, say)
         if not seen.keys or not held.keys:
             raise ValueError(f"{data}: no readable picture to {'train' if not seen.keys else 'validate'} on")
 
@@ -111,11 +108,8 @@ def train(
         batches = TrainingBatches(seen.dataset, seen.keys, store, vocabulary, config.train)
         if asked:
             check_words(asked, vocabulary)
-            if not workers.first:
-                workers.wait()
-            batches.advice = collect_advice(asked, batches, run.advice, device, precision, workers.first)
-            if workers.first:
-                workers.wait()
+            with workers.first_ahead():
+                batches.advice = collect_advice(asked, batches, run.advice, device, precision, workers.first)
         ids = [str(number) for number in range(len(held.keys))]
         references = References(
             {name: example.captions for name, example in zip(ids, held.dataset, strict=True)}

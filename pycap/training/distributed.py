@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -62,6 +64,15 @@ class Workers:
         box = [decision]
         distributed.broadcast_object_list(box)
         return box[0]
+
+    @contextmanager
+    def first_ahead(self) -> Iterator[None]:
+        """Let the first process through a `with` block before the others: it writes what they read."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
 
     def wait(self) -> None:
         """Return once every process got here."""

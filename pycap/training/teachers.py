@@ -106,9 +106,7 @@ def _ask(
         ) as bar,
         mixed,
     ):
-        for examples in np.array_split(
-            np.arange(len(batches.captions)), -(-len(batches.captions) // batches.config.images_per_batch)
-        ):
+        for examples in np.array_split(np.arange(len(batches.captions)), batches.steps()):
             likely = sum(_probabilities(model, batches, view, examples) for model in models for view in views)
             top = (likely / (len(models) * len(views))).topk(min(KEPT, likely.shape[1]))
             words.append(top.indices.cpu().short() if likely.shape[1] < 2**15 else top.indices.cpu().int())

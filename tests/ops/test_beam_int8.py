@@ -80,11 +80,14 @@ def test_scores_are_near_teacher_forcing_on_any_shape(sizes, regions, images, be
     assert worst_error(weights, features[:3], result) < BOUND["any"]
 
 
-def test_wide_decoders_find_nearly_the_sentences_of_float32():
+@pytest.mark.parametrize("strategy", ["search", "sample"])
+def test_wide_decoders_find_nearly_the_sentences_of_float32(strategy):
     weights, features = make_weights(400, 256, 256, 128, 128, seed=3), make_features(40, feature_dim=128)
-    exact, rounded = (BeamDecoder(weights, precision=name).search(features) for name in ("float32", "int8"))
+    exact, rounded = (
+        getattr(BeamDecoder(weights, precision=name), strategy)(features) for name in ("float32", "int8")
+    )
     same = (exact.tokens == rounded.tokens).all(dim=2)
-    assert same.float().mean() >= 0.5  # observed 0.62
+    assert same.float().mean() >= 0.5  # observed 0.62 and 0.67
     assert not torch.equal(exact.log_probs, rounded.log_probs)  # int8 was really taken
 
 
