@@ -14,6 +14,8 @@ BUILD_NOTES = Path(__file__).parent.parent / "_build_notes.txt"  # setup.py's, w
 REBUILD = "python -m pip install --force-reinstall --no-deps ."
 REMEDY = f"install a C++17 compiler (Debian: apt install g++) and run in pycap's sources: {REBUILD}"
 
+FORCE_ISA = "PYCAP_FORCE_ISA"  # an instruction set that the CPU lacks fails the import
+
 _wanted: ContextVar[str] = ContextVar("pycap_backend", default="native")
 
 
@@ -39,8 +41,11 @@ def native_available() -> bool:
 
 
 def missing_reason() -> str:
-    """One line that says why the compiled CPU module is missing and how to build it; "" when it is there."""
-    return "" if cpu is not None else f"pycap._cpu is missing: {_cpu_reason}; {REMEDY}"
+    """One line that says why the compiled CPU module is missing and how to get it; "" when it is there."""
+    if cpu is not None:
+        return ""
+    remedy = f"unset {FORCE_ISA} or name another" if FORCE_ISA in _cpu_reason else REMEDY
+    return f"pycap._cpu is missing: {_cpu_reason}; {remedy}"
 
 
 def backend() -> str:

@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 from tiny import PACKAGE_HOME
 
+LOAD = """
+import sys
+from pycap.ops import library
+if not library.native_available():
+    sys.exit(library.missing_reason())
+"""
 ISAS = ("generic", "avx2", "avx512", "avx512vnni", "amx")  # from the plainest to the best
 
 
@@ -19,7 +25,7 @@ def run_forced(isa: str, script: str, *arguments: str) -> str:
     places = [PACKAGE_HOME, here, here.parent, *sys.path[:1]]
     environment = {**os.environ, "PYCAP_FORCE_ISA": isa, "PYTHONPATH": os.pathsep.join(map(str, places))}
     run = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-c", LOAD + script, *arguments],
         env=environment,
         cwd=PACKAGE_HOME,
         capture_output=True,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from random_decoder import make_features, make_weights
+from random_decoder import BUSY_BOUND, make_features, make_weights
 
 from pycap.config import END, PAD, START, UNKNOWN
 from pycap.ops import library
@@ -194,7 +194,7 @@ def test_concurrent_searches_do_not_disturb_each_other(backend):
     with ThreadPoolExecutor(4) as pool:
         for count, result in zip(counts, pool.map(search, counts), strict=True):
             assert torch.equal(result.tokens, alone[count].tokens)
-            assert torch.equal(result.scores, alone[count].scores)
+            assert (result.scores - alone[count].scores).abs().max() <= BUSY_BOUND[backend]
 
 
 def test_no_images_give_an_empty_result():

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from random_decoder import make_features, make_weights
+from random_decoder import BUSY_BOUND, make_features, make_weights
 from sample_oracle import BANNED, drawn_words, force
 
 from pycap.config import END, PAD
@@ -203,7 +203,7 @@ def test_concurrent_calls_do_not_disturb_each_other(backend):
     with ThreadPoolExecutor(4) as pool:
         for count, result in zip(counts, pool.map(sample, counts), strict=True):
             assert torch.equal(result.tokens, alone[count].tokens)
-            assert torch.equal(result.log_probs, alone[count].log_probs)
+            assert (result.log_probs - alone[count].log_probs).abs().max() <= BUSY_BOUND[backend]
 
 
 def test_no_images_give_an_empty_result():
