@@ -27,6 +27,7 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
   const DecoderSizes& sizes = decoder_.sizes;
   const size_t rows = slots * call.sentences, parents = rows + slots, regions = call.batch.regions;
   rows_.reserve(rows);
+  sources_.reserve(rows);
   runs_.reserve(slots);
   fresh_.reserve(slots);
   view_.decoder = decoder_;
@@ -39,8 +40,9 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
   arena_.plan(mean_, slots * sizes.feature_dim);
   arena_.plan(cell_, parents * sizes.hidden_columns());
   arena_.plan(view_.next_cell, parents * sizes.hidden_columns());
-  arena_.plan(view_.state, parents * sizes.state_columns());
   arena_.plan(view_.hidden, parents * sizes.hidden_columns());
+  arena_.plan(view_.source_hidden, rows * sizes.hidden_columns());
+  arena_.plan(view_.state, rows * sizes.state_columns());
   arena_.plan(view_.attention, rows * view_.region_stride);
   arena_.plan(view_.gated, rows * view_.region_stride);
   arena_.plan(view_.blended, rows * sizes.feature_dim);
@@ -55,9 +57,10 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
   arena_.plan(feature_scales_, slots * regions);
   arena_.plan(mean_codes_, slots * depth);
   arena_.plan(mean_scales_, slots);
-  arena_.plan(initial_codes_, slots * sizes.hidden_columns());
-  arena_.plan(initial_scales_, slots);
   arena_.plan(view_.hidden_codes, parents * sizes.hidden_columns());
+  arena_.plan(hidden_scales_, parents);
+  arena_.plan(view_.source_codes, rows * sizes.hidden_columns());
+  arena_.plan(view_.source_scales, rows);
   arena_.plan(view_.mixed_codes, rows * sizes.embed_columns());
   arena_.plan(view_.blended_codes, rows * depth);
   arena_.plan(view_.blended_scales, rows);
@@ -139,34 +142,52 @@ void DecodeGroup::prepare() {
         multiply_panels(mean, decoder_.initial, decoder_.initial_bias, initial_, 2 * hidden, begin, end));
   });
   PYCAP_DISPATCH(squash(initial_, fresh * 2 * hidden));
-  for (size_t i = 0; i < fresh; ++i)
+  for (size_t i = 0; i < fresh; ++i) {
+    std::copy_n(initial_ + 2 * i * hidden, hidden, view_.hidden + (state_rows_ + i) * hidden);
     std::copy_n(initial_ + (2 * i + 1) * hidden, hidden, cell_ + (state_rows_ + i) * hidden);
-  const ProductRows initial = quantise(initial_, 2 * hidden, hidden, fresh, initial_codes_, initial_scales_);
-  const size_t first = sizes.embed_columns() / kPanel, panels = sizes.state_columns() / kPanel;
-  team_.cut(panels - first, [&](size_t begin, size_t end, size_t) {
-    float* state = view_.state + state_rows_ * sizes.state_columns();
-    PYCAP_DISPATCH(multiply_panels(initial, decoder_.state, decoder_.state_bias, state, sizes.state_columns(),
-                                   first + begin, first + end));
-    const size_t query = sizes.query_begin() / kPanel, gate = sizes.gate_begin() / kPanel;
-    PYCAP_DISPATCH(exponentiate(state, sizes.state_columns(), fresh, std::max(first + begin, query),
-                                std::min(first + end, gate)));
-  });
+  }
+  quantise(view_.hidden + state_rows_ * hidden, hidden, hidden, fresh, view_.hidden_codes + state_rows_ * hidden,
+           hidden_scales_ + state_rows_);
 }
 
 void DecodeGroup::list_rows() {
   rows_.clear();
+  sources_.clear();
   runs_.clear();
   for (size_t s = 0; s < slots_.size(); ++s) {
     Slot& slot = slots_[s];
     if (!slot.busy) continue;
     const uint32_t parents = static_cast<uint32_t>(slot.first_row);
     slot.first_row = rows_.size();
+    runs_.push_back({static_cast<uint32_t>(sources_.size()), 0, static_cast<uint32_t>(s)});
     if (slot.fresh)
-      rows_.push_back({call_.start, parents, static_cast<uint32_t>(s)});
+      append(call_.start, parents);
     else
       extend(s, parents);
-    const uint32_t first = static_cast<uint32_t>(slot.first_row), last = static_cast<uint32_t>(rows_.size());
-    runs_.push_back({first, last - first, static_cast<uint32_t>(s)});
+  }
+}
+
+void DecodeGroup::append(int32_t token, uint32_t parent) {
+  StepRun& run = runs_.back();
+  uint32_t source = run.source;
+  while (source < sources_.size() && sources_[source].parent != parent) ++source;
+  if (source == sources_.size()) {
+    sources_.push_back({parent, run.slot});
+    ++run.count;
+  }
+  rows_.push_back({token, source});
+}
+
+void DecodeGroup::gather_sources() {
+  const size_t columns = decoder_.sizes.hidden_columns();
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    const size_t parent = sources_[i].parent;
+    if (decoder_.precision == Precision::int8) {
+      std::copy_n(view_.hidden_codes + parent * columns, columns, view_.source_codes + i * columns);
+      view_.source_scales[i] = hidden_scales_[parent];
+    } else {
+      std::copy_n(view_.hidden + parent * columns, columns, view_.source_hidden + i * columns);
+    }
   }
 }
 
@@ -174,27 +195,28 @@ void DecodeGroup::step() {
   const DecoderSizes& sizes = decoder_.sizes;
   view_.rows = rows_.data();
   view_.count = rows_.size();
+  view_.sources = sources_.data();
+  view_.source_count = sources_.size();
   view_.runs = runs_.data();
   view_.run_count = runs_.size();
   view_.cell = cell_;
+  gather_sources();
   const StepView& view = view_;
+  team_.cut(sizes.state_columns() / kPanel,
+            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(multiply_state(view, begin, end)); });
   team_.cut(view.run_count * view.regions,
             [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(score_regions(view, begin, end)); });
-  PYCAP_DISPATCH(normalise_scores(view, 0, view.count));
+  PYCAP_DISPATCH(normalise_scores(view, 0, view.source_count));
   if (!folded_)
-    team_.cut(view.count,
+    team_.cut(view.source_count,
               [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(blend_features(view, begin, end)); });
   team_.cut(sizes.hidden_columns() / kPanel,
             [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(update_cells(view, begin, end)); });
-  const size_t mixed = sizes.embed_columns() / kPanel, panels = sizes.state_columns() / kPanel;
-  team_.cut(panels, [&](size_t begin, size_t end, size_t) {  // every share gets its part of both kinds
-    auto part = [&](size_t count, size_t place) { return count * place / panels; };
-    PYCAP_DISPATCH(multiply_state(view, part(mixed, begin), part(mixed, end)));
-    const size_t rest = panels - mixed;
-    PYCAP_DISPATCH(multiply_state(view, mixed + part(rest, begin), mixed + part(rest, end)));
-  });
+  team_.cut(sizes.embed_columns() / kPanel,
+            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(mix_output(view, begin, end)); });
   std::swap(cell_, view_.next_cell);
   state_rows_ = view_.count;
+  if (decoder_.precision == Precision::int8) std::fill_n(hidden_scales_, state_rows_, 1 / kCodeSteps);
   predict();
   for (size_t s = 0; s < slots_.size(); ++s) {
     Slot& slot = slots_[s];
@@ -213,7 +235,8 @@ DecodeGroup::Softmax DecodeGroup::merge_tiles(size_t row, float sharpness) {
   for (size_t tile = 0; tile < tiles_; ++tile)
     total += sum[tile * view_.count] * std::exp((maximum[tile * view_.count] - top) * sharpness);
   const float log_sum = std::log(total);
-  const bool attended = view_.attention[row * view_.region_stride] >= 0;  // with int8 NaN may get no further
+  // with int8 NaN may get no further than attention
+  const bool attended = view_.attention[rows_[row].source * view_.region_stride] >= 0;
   if (!(log_sum >= 0) || std::isinf(log_sum) || std::isinf(top) || !attended) call_.finite = false;
   return {top, log_sum};
 }

@@ -52,10 +52,11 @@ class DecodeGroup {
 
   // The strategy. Its constructor plans what it needs in arena_ and then calls commit().
   virtual void begin(size_t slot) = 0;                     // the slot has got a new image
-  virtual void extend(size_t slot, uint32_t parents) = 0;  // append to rows_; parents: the slot's first row
+  virtual void extend(size_t slot, uint32_t parents) = 0;  // append sentences; parents: the slot's first row
   virtual void predict() = 0;                              // reduce the logits of all rows to what matters
   virtual bool advance(size_t slot) = 0;                   // take the words; false when the image is done
 
+  void append(int32_t token, uint32_t parent);  // a sentence of the slot to extend
   void commit();
   struct Softmax {  // log-probability = (logit - top) * sharpness - log_sum
     float top, log_sum;
@@ -66,8 +67,9 @@ class DecodeGroup {
   Team& team_;
   const size_t tiles_;
   std::vector<Slot> slots_;
-  std::vector<StepRow> rows_;  // of the step
-  std::vector<StepRun> runs_;  // the same by image
+  std::vector<StepRow> rows_;        // of the step
+  std::vector<StepSource> sources_;  // that they continue
+  std::vector<StepRun> runs_;        // these by image
   StepView view_{};
   Arena arena_;
 
@@ -77,16 +79,17 @@ class DecodeGroup {
   ProductRows quantise(const float* values, size_t stride, size_t columns, size_t count, uint8_t* codes,
                        float* scales);
   void list_rows();
+  void gather_sources();
   void step();
 
   DecodeCall& call_;
   std::vector<size_t> fresh_;           // slots that got a new image
   std::vector<const float*> features_;  // of every slot
   std::vector<ProductRows> feature_rows_;
-  size_t state_rows_ = 0;  // rows of state and cell that the next step may continue
+  size_t state_rows_ = 0;  // rows of hidden and cell that the next step may continue
   float *keys_, *folded_ = nullptr, *cell_, *initial_, *mean_;  // in the arena
-  uint8_t *feature_codes_, *mean_codes_, *initial_codes_;       // the same in 8 bits, with int8
-  float *feature_scales_, *mean_scales_, *initial_scales_;
+  uint8_t *feature_codes_, *mean_codes_;                        // the same in 8 bits, with int8
+  float *feature_scales_, *mean_scales_, *hidden_scales_;
 };
 
 // Decode the whole batch by one strategy with at most `threads` threads (0: the pool's).

@@ -14,39 +14,38 @@ typedef Vec<float> Floats;
 inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 inline size_t larger(size_t a, size_t b) { return a < b ? b : a; }
 
-// Panels [begin, end) of what the context adds to gates and deep output, for all rows.
+// Panels [begin, end) of what the context adds to gates and deep output, for all sources.
 void add_context(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
   const size_t columns = sizes.mix_columns();
   if (step.folded == nullptr) {
-    multiply({step.blended, sizes.feature_dim, step.count, step.blended_codes, pad_to_quad(sizes.feature_dim),
-              step.blended_scales},
+    multiply({step.blended, sizes.feature_dim, step.source_count, step.blended_codes,
+              pad_to_quad(sizes.feature_dim), step.blended_scales},
              step.decoder.context, nullptr, step.context, columns, begin, end);
     return;
   }
-  for (size_t row = 0, next; row < step.count; row = next) {
-    const uint32_t slot = step.rows[row].slot;
-    for (next = row + 1; next < step.count && step.rows[next].slot == slot;) ++next;
-    PackedView<float> weight{step.folded + slot * columns * step.regions, columns, step.regions};
-    gemm_panels<float>({step.gated + row * step.region_stride, step.region_stride, next - row,
-                        step.context + row * columns, columns, false, nullptr},
+  for (size_t r = 0; r < step.run_count; ++r) {
+    const StepRun& run = step.runs[r];
+    PackedView<float> weight{step.folded + run.slot * columns * step.regions, columns, step.regions};
+    gemm_panels<float>({step.gated + run.source * step.region_stride, step.region_stride, run.count,
+                        step.context + run.source * columns, columns, false, nullptr},
                        weight, begin, end);
   }
 }
 
-constexpr size_t kScoredRows = 5;  // that share one reading of a region's key
+constexpr size_t kScoredRows = 5;  // sources that share one reading of a region's key
 
 template <size_t Rows>
-void score_rows(const StepView& step, size_t slot, size_t region, size_t row, size_t rows) {
+void score_rows(const StepView& step, size_t slot, size_t region, size_t source, size_t rows) {
   if constexpr (Rows > 1) {
-    if (rows < Rows) return score_rows<Rows - 1>(step, slot, region, row, rows);
+    if (rows < Rows) return score_rows<Rows - 1>(step, slot, region, source, rows);
   }
   const DecoderSizes& sizes = step.decoder.sizes;
   const size_t columns = sizes.query_columns();
   const float* key = step.keys + (slot * step.regions + region) * columns;
   const float* queries[Rows];
   for (size_t r = 0; r < Rows; ++r)
-    queries[r] = step.state + step.rows[row + r].parent * sizes.state_columns() + sizes.query_begin();
+    queries[r] = step.state + (source + r) * sizes.state_columns() + sizes.query_begin();
   Floats sums[Rows] = {};
   for (size_t a = 0; a < columns; a += kWidth) {
     const Floats factor = load(key + a), score = load(step.decoder.score + a);
@@ -54,7 +53,7 @@ void score_rows(const StepView& step, size_t slot, size_t region, size_t row, si
     for (size_t r = 0; r < Rows; ++r) sums[r] += score * reciprocal(1.0f + factor * load(queries[r] + a));
   }
   for (size_t r = 0; r < Rows; ++r)
-    step.attention[(row + r) * step.region_stride + region] = sum_lanes<float>(sums[r]);
+    step.attention[(source + r) * step.region_stride + region] = sum_lanes<float>(sums[r]);
 }
 
 }  // namespace
@@ -95,23 +94,34 @@ void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_
       store(values + row * stride + i, tanh_summand(load(values + row * stride + i)));
 }
 
+// state = [recurrent; query; gate] @ source hidden, with exp(2 query) for the query
+void multiply_state(const StepView& step, size_t begin, size_t end) {
+  const DecoderSizes& sizes = step.decoder.sizes;
+  multiply({step.source_hidden, sizes.hidden_columns(), step.source_count, step.source_codes,
+            sizes.hidden_columns(), step.source_scales},
+           step.decoder.state, step.decoder.state_bias, step.state, sizes.state_columns(), begin, end);
+  const size_t query = sizes.query_begin() / kPanel, query_end = sizes.gate_begin() / kPanel;
+  exponentiate(step.state, sizes.state_columns(), step.source_count, larger(begin, query),
+               smaller(end, query_end));
+}
+
 // energy = score . tanh(key + query), up to a constant that a softmax ignores: tanh(x) = 1 - 2 / (1 +
 // exp(2x)), and exp(2 key) and exp(2 query) are at hand, so that a term costs one reciprocal.
 void score_regions(const StepView& step, size_t begin, size_t end) {
   for (size_t unit = begin; unit < end; ++unit) {
     const StepRun& run = step.runs[unit / step.regions];
     const size_t region = unit % step.regions;
-    for (size_t row = 0; row < run.count; row += kScoredRows)
-      score_rows<kScoredRows>(step, run.slot, region, run.row + row, smaller(run.count - row, kScoredRows));
+    for (size_t i = 0; i < run.count; i += kScoredRows)
+      score_rows<kScoredRows>(step, run.slot, region, run.source + i, smaller(run.count - i, kScoredRows));
   }
 }
 
 // attention = softmax(energy), gated = sigmoid(gate) * attention
 void normalise_scores(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
-  for (size_t row = begin; row < end; ++row) {
-    float* attention = step.attention + row * step.region_stride;
-    float* gated = step.gated + row * step.region_stride;
+  for (size_t source = begin; source < end; ++source) {
+    float* attention = step.attention + source * step.region_stride;
+    float* gated = step.gated + source * step.region_stride;
     float largest = attention[0];
     for (size_t r = 1; r < step.regions; ++r) largest = attention[r] > largest ? attention[r] : largest;
     Floats sum{};
@@ -122,8 +132,7 @@ void normalise_scores(const StepView& step, size_t begin, size_t end) {
       sum += load(attention + r, count);
     }
     const float inverse = 1 / sum_lanes<float>(sum);
-    const float* state = step.state + step.rows[row].parent * sizes.state_columns();
-    const float gate = sigmoid_scalar(state[sizes.gate_begin()]);
+    const float gate = sigmoid_scalar(step.state[source * sizes.state_columns() + sizes.gate_begin()]);
     for (size_t r = 0; r < step.regions; ++r) {
       attention[r] *= inverse;
       gated[r] = attention[r] * gate;
@@ -135,10 +144,10 @@ void normalise_scores(const StepView& step, size_t begin, size_t end) {
 void blend_features(const StepView& step, size_t begin, size_t end) {
   constexpr size_t vectors = 4;
   const size_t columns = step.decoder.sizes.feature_dim;
-  for (size_t row = begin; row < end; ++row) {
-    const float* features = step.features[step.rows[row].slot];
-    const float* gated = step.gated + row * step.region_stride;
-    float* blended = step.blended + row * columns;
+  for (size_t source = begin; source < end; ++source) {
+    const float* features = step.features[step.sources[source].slot];
+    const float* gated = step.gated + source * step.region_stride;
+    float* blended = step.blended + source * columns;
     size_t column = 0;
     for (; column + vectors * kWidth <= columns; column += vectors * kWidth) {
       Floats sums[vectors] = {};
@@ -154,8 +163,8 @@ void blend_features(const StepView& step, size_t begin, size_t end) {
       store(blended + column, sum, columns - column);
     }
     if (step.decoder.precision == Precision::int8)
-      step.blended_scales[row] =
-          quantise_row(blended, columns, step.blended_codes + row * pad_to_quad(columns));
+      step.blended_scales[source] =
+          quantise_row(blended, columns, step.blended_codes + source * pad_to_quad(columns));
   }
 }
 
@@ -166,12 +175,13 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
   add_context(step, first + 4 * begin, first + 4 * end);
   for (size_t row = 0; row < step.count; ++row) {
     const StepRow& live = step.rows[row];
+    const size_t parent = step.sources[live.source].parent;
     for (size_t block = begin; block < end; ++block) {
-      const size_t column = sizes.embed_columns() + 4 * kPanel * block;
+      const size_t gates_begin = 4 * kPanel * block, column = sizes.embed_columns() + gates_begin;
       const float* word = step.decoder.words + live.token * sizes.mix_columns() + column;
-      const float* recurrent = step.state + live.parent * sizes.state_columns() + column;
-      const float* context = step.context + row * sizes.mix_columns() + column;
-      const float* cell = step.cell + live.parent * sizes.hidden_columns() + block * kPanel;
+      const float* recurrent = step.state + live.source * sizes.state_columns() + gates_begin;
+      const float* context = step.context + live.source * sizes.mix_columns() + column;
+      const float* cell = step.cell + parent * sizes.hidden_columns() + block * kPanel;
       float* next_cell = step.next_cell + row * sizes.hidden_columns() + block * kPanel;
       const size_t place = row * sizes.hidden_columns() + block * kPanel;
       float* hidden = step.hidden + place;
@@ -194,28 +204,22 @@ void update_cells(const StepView& step, size_t begin, size_t end) {
   }
 }
 
-// state = [output_hidden; recurrent; query; gate] @ hidden with exp(2 query) for the query, and for the first
-// of these, the embed panels: mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated
-// context)
-void multiply_state(const StepView& step, size_t begin, size_t end) {
+// mixed = tanh(words[token] + output_hidden @ hidden + output_context @ gated context)
+void mix_output(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
+  const size_t columns = sizes.embed_columns();
   multiply({step.hidden, sizes.hidden_columns(), step.count, step.hidden_codes, sizes.hidden_columns()},
-           step.decoder.state, step.decoder.state_bias, step.state, sizes.state_columns(), begin, end);
-  const size_t query = sizes.query_begin() / kPanel, query_end = sizes.gate_begin() / kPanel;
-  exponentiate(step.state, sizes.state_columns(), step.count, larger(begin, query), smaller(end, query_end));
-  const size_t embed_end = smaller(end, sizes.embed_columns() / kPanel);
-  if (begin >= embed_end) return;
-  add_context(step, begin, embed_end);
+           step.decoder.output_hidden, nullptr, step.mixed, columns, begin, end);
+  add_context(step, begin, end);
   for (size_t row = 0; row < step.count; ++row) {
-    const float* word = step.decoder.words + step.rows[row].token * sizes.mix_columns();
-    const float* state = step.state + row * sizes.state_columns();
-    const float* context = step.context + row * sizes.mix_columns();
-    float* mixed = step.mixed + row * sizes.embed_columns();
-    uint8_t* codes = step.mixed_codes + row * sizes.embed_columns();
-    for (size_t e = begin * kPanel; e < embed_end * kPanel; e += kWidth) {
-      const Floats value = tanh(load(word + e) + load(state + e) + load(context + e));
+    const StepRow& live = step.rows[row];
+    const float* word = step.decoder.words + live.token * sizes.mix_columns();
+    const float* context = step.context + live.source * sizes.mix_columns();
+    float* mixed = step.mixed + row * columns;
+    for (size_t e = begin * kPanel; e < end * kPanel; e += kWidth) {
+      const Floats value = tanh(load(word + e) + load(mixed + e) + load(context + e));
       if (step.decoder.precision == Precision::int8)
-        store_codes(value, kCodeSteps, codes + e);
+        store_codes(value, kCodeSteps, step.mixed_codes + row * columns + e);
       else
         store(mixed + e, value);
     }

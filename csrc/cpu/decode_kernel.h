@@ -1,5 +1,8 @@
 // The arithmetic of a decoding step, phase by phase; a phase can be cut anywhere along its units, and a
 // unit's result does not depend on the cut. Layouts "mix" and "state" are those of cpu/decoder.h.
+//
+// Everything up to the gates but the last word depends on the state that a sentence continues. Sentences of a
+// beam often continue the same one, so this part is computed once for each such state, a "source".
 #pragma once
 
 #include <cstddef>
@@ -13,14 +16,18 @@ namespace pycap {
 constexpr size_t kTilePanels = 4;  // of the vocabulary, whose logits are reduced while they are in cache
 constexpr size_t kTileWords = kTilePanels * kPanel;
 
-struct StepRow {    // one live sentence
-  int32_t token;    // its last word
-  uint32_t parent;  // row of `state` and `cell` it continues
-  uint32_t slot;    // image; rows of one image are neighbours
+struct StepRow {  // one live sentence
+  int32_t token;  // its last word
+  uint32_t source;
 };
 
-struct StepRun {        // the rows of one image
-  uint32_t row, count;  // the first of them
+struct StepSource {  // a state that sentences continue
+  uint32_t parent;   // row of `hidden` and `cell`
+  uint32_t slot;     // image; sources of one image are neighbours
+};
+
+struct StepRun {           // the sources of one image
+  uint32_t source, count;  // the first of them
   uint32_t slot;
 };
 
@@ -37,6 +44,8 @@ struct StepView {
   DecoderView decoder;
   const StepRow* rows;
   size_t count;  // rows
+  const StepSource* sources;
+  size_t source_count;
   const StepRun* runs;
   size_t run_count;
   size_t regions;  // of every image
@@ -45,18 +54,18 @@ struct StepView {
   const float* keys;             // (slots, regions, query_columns): exp(2 key)
   const float*
       folded;    // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
-  float* state;  // (parents, state_columns), of the step before, exp(2 query) in the place of the query;
-                 // multiply_state overwrites it
-  const float* cell;  // (parents, hidden_columns)
-  float* next_cell;   // (rows, hidden_columns)
-  float* hidden;      // (rows, hidden_columns); with int8 only its codes
-  float* attention;   // (rows, region_stride)
-  float* gated;       // (rows, region_stride): attention times the scalar gate
-  float* blended;     // (rows, feature_dim): gated context, unless folded
-  uint8_t *hidden_codes, *mixed_codes, *blended_codes;  // of what they are named for, with int8
-  float* blended_scales;                                // (rows,)
-  float* context;                                       // (rows, mix_columns): what the context adds
-  float* mixed;         // (rows, embed_columns): deep output; with int8 only its codes
+  const float* cell;     // (parents, hidden_columns)
+  float* next_cell;      // (rows, hidden_columns)
+  float* hidden;         // (rows, hidden_columns); with int8 only its codes
+  float* source_hidden;  // (sources, hidden_columns), of the step before; with int8 only its codes
+  float* state;          // (sources, state_columns), exp(2 query) in the place of the query
+  float* attention;      // (sources, region_stride)
+  float* gated;          // (sources, region_stride): attention times the scalar gate
+  float* blended;        // (sources, feature_dim): gated context, unless folded
+  uint8_t *hidden_codes, *source_codes, *mixed_codes, *blended_codes;  // of what they are named for, with int8
+  float *source_scales, *blended_scales;                               // (sources,)
+  float* context;       // (sources, mix_columns): what the context adds
+  float* mixed;         // (rows, embed_columns): deep output
   float* logits;        // (tasks, rows, kTileWords), of one tile at a time
   float* tile_maximum;  // (tiles, rows): of the logits
   float* tile_sum;      // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
@@ -76,11 +85,12 @@ struct StepView {
   void squash(float* values, size_t count); /* tanh; count is a multiple of kPanel */                        \
   /* exp(2 value), bounded, in place, for panels [begin, end) of all rows */                                 \
   void exponentiate(float* values, size_t stride, size_t rows, size_t begin, size_t end);                    \
-  void score_regions(const StepView& step, size_t begin, size_t end);    /* units: runs * regions */         \
-  void normalise_scores(const StepView& step, size_t begin, size_t end); /* units: rows */                   \
-  void blend_features(const StepView& step, size_t begin, size_t end);   /* units: rows */                   \
-  void update_cells(const StepView& step, size_t begin, size_t end);     /* units: kPanel hidden */          \
   void multiply_state(const StepView& step, size_t begin, size_t end);   /* units: panels of state */        \
+  void score_regions(const StepView& step, size_t begin, size_t end);    /* units: runs * regions */         \
+  void normalise_scores(const StepView& step, size_t begin, size_t end); /* units: sources */                \
+  void blend_features(const StepView& step, size_t begin, size_t end);   /* units: sources */                \
+  void update_cells(const StepView& step, size_t begin, size_t end);     /* units: panels of hidden */       \
+  void mix_output(const StepView& step, size_t begin, size_t end);       /* units: panels of mixed */        \
   }
 PYCAP_FOR_EACH_ISA(PYCAP_DECLARE)
 #undef PYCAP_DECLARE

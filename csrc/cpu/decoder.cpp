@@ -39,6 +39,7 @@ Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays, Precisi
     : sizes_(sizes),
       precision_(precision),
       state_(sizes.state_columns(), sizes.hidden_dim),
+      output_hidden_(sizes.embed_columns(), sizes.hidden_dim),
       context_(sizes.mix_columns(), sizes.feature_dim),
       key_(sizes.query_columns(), sizes.feature_dim),
       initial_(2 * sizes.hidden_columns(), sizes.feature_dim),
@@ -49,11 +50,11 @@ Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays, Precisi
       output_bias_(arrays.output_vocab_bias, arrays.output_vocab_bias + sizes.vocab_size),
       score_(sizes.query_columns()) {
   const size_t hidden = sizes.hidden_dim, attention = sizes.attention_dim, feature = sizes.feature_dim;
-  state_.full().fill(arrays.output_hidden, sizes.embed_dim, hidden, hidden, 1);
-  fill_gates(state_.full(), arrays.recurrent, sizes, hidden, sizes.embed_columns());
+  fill_gates(state_.full(), arrays.recurrent, sizes, hidden, 0);
   state_.full().fill(arrays.query, attention, hidden, hidden, 1, sizes.query_begin());
   state_.full().fill(arrays.gate, 1, hidden, hidden, 1, sizes.gate_begin());
   state_bias_[sizes.gate_begin()] = *arrays.gate_bias;
+  output_hidden_.full().fill(arrays.output_hidden, sizes.embed_dim, hidden, hidden, 1);
   context_.full().fill(arrays.output_context, sizes.embed_dim, feature, feature, 1);
   fill_gates(context_.full(), arrays.context, sizes, feature, sizes.embed_columns());
   key_.full().fill(arrays.key, attention, feature, feature, 1);
@@ -67,7 +68,7 @@ Decoder::Decoder(const DecoderSizes& sizes, const DecoderArrays& arrays, Precisi
   output_.full().fill(arrays.output, sizes.vocab_size, sizes.embed_dim, sizes.embed_dim, 1);
   fold_words(arrays);
   if (precision == Precision::float32) return;
-  for (Weight* weight : {&state_, &context_, &key_, &initial_, &output_}) weight->shrink();
+  for (Weight* weight : {&state_, &output_hidden_, &context_, &key_, &initial_, &output_}) weight->shrink();
   for (const auto* values : {&state_bias_, &key_bias_, &initial_bias_, &output_bias_, &score_, &words_})
     check_finite(*values);  // 8-bit codes of a hidden state cannot say that it is NaN
 }
@@ -94,9 +95,19 @@ void Decoder::fold_words(const DecoderArrays& arrays) {
 }
 
 DecoderView Decoder::view() const {
-  return {sizes_,           precision_,           state_.view(),       context_.view(),
-          key_.view(),      initial_.view(),      output_.view(),      state_bias_.data(),
-          key_bias_.data(), initial_bias_.data(), output_bias_.data(), score_.data(),
+  return {sizes_,
+          precision_,
+          state_.view(),
+          output_hidden_.view(),
+          context_.view(),
+          key_.view(),
+          initial_.view(),
+          output_.view(),
+          state_bias_.data(),
+          key_bias_.data(),
+          initial_bias_.data(),
+          output_bias_.data(),
+          score_.data(),
           words_.data()};
 }
 

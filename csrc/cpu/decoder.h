@@ -3,8 +3,8 @@
 // Columns come in panels of 32. Everything that is added into gates or deep output shares one layout, "mix":
 //   [embed | gates]      embed: embed_dim columns, padded to panels
 //                        gates: for every block of 32 hidden units the panels i, f, g, o
-// and the product of a hidden state with every matrix that reads it has the layout
-//   [embed | gates | query | gate]      query: attention_dim columns, padded; gate: one column, padded.
+// and the product of a hidden state with what the next step reads of it has the layout "state"
+//   [gates | query | gate]      query: attention_dim columns, padded; gate: one column, padded.
 // Padding is zero in weights and biases, so padded values stay zero all the way.
 #pragma once
 
@@ -34,8 +34,8 @@ struct DecoderSizes {
   size_t hidden_columns() const { return pad_to_panel(hidden_dim); }
   size_t query_columns() const { return pad_to_panel(attention_dim); }
   size_t mix_columns() const { return embed_columns() + 4 * hidden_columns(); }
-  size_t query_begin() const { return mix_columns(); }
-  size_t gate_begin() const { return mix_columns() + query_columns(); }
+  size_t query_begin() const { return 4 * hidden_columns(); }
+  size_t gate_begin() const { return query_begin() + query_columns(); }
   size_t state_columns() const { return gate_begin() + kPanel; }
 };
 
@@ -54,7 +54,8 @@ enum class Precision { float32, int8 };
 struct DecoderView {
   DecoderSizes sizes;
   Precision precision;
-  WeightView state;           // (state_columns, hidden_dim): output_hidden, recurrent, query, gate
+  WeightView state;           // (state_columns, hidden_dim): recurrent, query, gate
+  WeightView output_hidden;   // (embed_columns, hidden_dim)
   WeightView context;         // (mix_columns, feature_dim): output_context, context
   WeightView key;             // (query_columns, feature_dim)
   WeightView initial;         // (2 * hidden_columns, feature_dim): initial_hidden, initial_cell
@@ -80,7 +81,7 @@ class Decoder {
 
   DecoderSizes sizes_;
   Precision precision_;
-  Weight state_, context_, key_, initial_, output_;
+  Weight state_, output_hidden_, context_, key_, initial_, output_;
   std::vector<float> state_bias_, key_bias_, initial_bias_, output_bias_, score_, words_;
 };
 

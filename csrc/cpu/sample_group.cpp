@@ -33,8 +33,7 @@ void SampleGroup::begin(size_t slot) {
 }
 
 void SampleGroup::extend(size_t slot, uint32_t parents) {
-  for (const Sentence& sentence : images_[slot].live)
-    rows_.push_back({sentence.token, parents + sentence.last_row, static_cast<uint32_t>(slot)});
+  for (const Sentence& sentence : images_[slot].live) append(sentence.token, parents + sentence.last_row);
 }
 
 void SampleGroup::predict() {

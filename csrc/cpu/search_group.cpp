@@ -32,10 +32,8 @@ void SearchGroup::begin(size_t slot) { searches_[slot].reset(); }
 
 void SearchGroup::extend(size_t slot, uint32_t parents) {
   const BeamSearch& search = searches_[slot];
-  for (size_t beam = 0; beam < search.live(); ++beam) {
-    const uint32_t parent = parents + static_cast<uint32_t>(search.parent(beam));
-    rows_.push_back({search.token(beam), parent, static_cast<uint32_t>(slot)});
-  }
+  for (size_t beam = 0; beam < search.live(); ++beam)
+    append(search.token(beam), parents + static_cast<uint32_t>(search.parent(beam)));
 }
 
 void SearchGroup::predict() {
@@ -47,9 +45,11 @@ void SearchGroup::predict() {
 bool SearchGroup::advance(size_t slot) {
   BeamSearch& search = searches_[slot];
   if (!search.must_end())
-    for (size_t beam = 0; beam < search.live(); ++beam)
-      std::copy_n(view_.attention + (slots_[slot].first_row + beam) * view_.region_stride, view_.regions,
+    for (size_t beam = 0; beam < search.live(); ++beam) {
+      const size_t source = rows_[slots_[slot].first_row + beam].source;
+      std::copy_n(view_.attention + source * view_.region_stride, view_.regions,
                   history(slot, search.words(), beam));
+    }
   const size_t count = rank(slot);
   if (!call_.finite) return false;
   if (search.advance(ranked_.data(), count)) return true;
