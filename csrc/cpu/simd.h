@@ -82,18 +82,39 @@ inline uint32_t lanes_above(Vec<float> value, float bound) {
 #endif
 }
 
+// All lanes as one, halves first: the order is part of the result. `join` takes registers of any width.
+template <class T, class Join>
+inline T reduce_lanes(Vec<T> value, Join join) {
+#if defined(__AVX512F__)
+  const __m512i whole = (__m512i)value;
+  typedef T Half __attribute__((vector_size(32)));
+  const Half half = join((Half)_mm512_castsi512_si256(whole), (Half)_mm512_extracti64x4_epi64(whole, 1));
+#elif defined(__AVX2__)
+  const auto half = value;
+#endif
+#if defined(__AVX2__)
+  typedef T Quarter __attribute__((vector_size(16)));
+  const __m256i wide = (__m256i)half;
+  Quarter last = join((Quarter)_mm256_castsi256_si128(wide), (Quarter)_mm256_extracti128_si256(wide, 1));
+#else
+  Vec<T> last = value;
+#endif
+  for (size_t lanes = 16 / sizeof(T) / 2; lanes > 0; lanes /= 2) {
+    decltype(last) other = last;
+    for (size_t lane = 0; lane < lanes; ++lane) other[lane] = last[lane + lanes];
+    last = join(last, other);
+  }
+  return last[0];
+}
+
 template <class T>
-inline T sum_lanes(Vec<T> value) {  // pairwise: the order is part of the result
-  for (size_t half = kLanes<T> / 2; half > 0; half /= 2)
-    for (size_t lane = 0; lane < half; ++lane) value[lane] += value[lane + half];
-  return value[0];
+inline T sum_lanes(Vec<T> value) {
+  return reduce_lanes<T>(value, [](auto a, auto b) { return a + b; });
 }
 
 template <class T>
 inline T max_lanes(Vec<T> value) {
-  T result = value[0];
-  for (size_t lane = 1; lane < kLanes<T>; ++lane) result = value[lane] > result ? value[lane] : result;
-  return result;
+  return reduce_lanes<T>(value, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 }  // namespace PYCAP_ISA
