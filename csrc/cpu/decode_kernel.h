@@ -53,7 +53,7 @@ struct StepView {
   const float* const* features;  // of every slot: (regions, feature_dim)
   const float* keys;             // (slots, regions, query_columns): exp(2 key)
   const float*
-      folded;    // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
+      folded;  // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
   const float* cell;     // (parents, hidden_columns)
   float* next_cell;      // (rows, hidden_columns)
   float* hidden;         // (rows, hidden_columns); with int8 only its codes
@@ -62,13 +62,14 @@ struct StepView {
   float* attention;      // (sources, region_stride)
   float* gated;          // (sources, region_stride): attention times the scalar gate
   float* blended;        // (sources, feature_dim): gated context, unless folded
-  uint8_t *hidden_codes, *source_codes, *mixed_codes, *blended_codes;  // of what they are named for, with int8
-  float *source_scales, *blended_scales;                               // (sources,)
-  float* context;       // (sources, mix_columns): what the context adds
-  float* mixed;         // (rows, embed_columns): deep output
-  float* logits;        // (tasks, rows, kTileWords), of one tile at a time
-  float* tile_maximum;  // (tiles, rows): of the logits
-  float* tile_sum;      // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
+  uint8_t *hidden_codes, *source_codes, *mixed_codes,
+      *blended_codes;                     // of what they are named for, with int8
+  float *source_scales, *blended_scales;  // (sources,)
+  float* context;                         // (sources, mix_columns): what the context adds
+  float* mixed;                           // (rows, embed_columns): deep output
+  float* logits;                          // (tasks, rows, kTileWords), of one tile at a time
+  float* tile_maximum;                    // (tiles, rows): of the logits
+  float* tile_sum;  // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
 };
 
 #define PYCAP_DECLARE(isa)                                                                                   \
