@@ -16,7 +16,7 @@ struct RankView {
   size_t ranks;            // words listed of every row
   float* end_logit;        // (rows,), of END
   Candidate* listed;       // (tasks, rows, ranks): best logits of the task's tiles
-  uint32_t* listed_count;  // (tasks, rows)
+  uint32_t* listed_count;  // (tasks, rows): to be 0 before a task's first tiles
 };
 
 #define PYCAP_DECLARE(isa)                                                                               \

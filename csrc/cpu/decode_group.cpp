@@ -1,6 +1,7 @@
 #include "cpu/decode_group.h"
 
 #include <cmath>
+#include <limits>
 
 #include "cpu/isa.h"
 
@@ -16,6 +17,7 @@ bool folding_pays(const DecodeCall& call) {
   return call.batch.regions <= (call.decoder.view().precision == Precision::int8 ? rows / 2 : rows);
 }
 
+constexpr size_t kPairs = 2;        // panels that a product takes at once where rows are few
 constexpr size_t kWakingParts = 4;  // of a call's first work: threads that are still waking up miss only some
 
 }  // namespace
@@ -53,8 +55,9 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
   arena_.plan(view_.context, rows * sizes.mix_columns());
   arena_.plan(view_.mixed, rows * sizes.embed_columns());
   arena_.plan(view_.logits, team.threads() * rows * kTileWords);
-  arena_.plan(view_.tile_maximum, tiles_ * rows);
-  arena_.plan(view_.tile_sum, tiles_ * rows);
+  view_.tile_stride = pad_to_panel(tiles_);
+  arena_.plan(view_.tile_maximum, rows * view_.tile_stride);
+  arena_.plan(view_.tile_sum, rows * view_.tile_stride);
   if (decoder_.precision == Precision::float32) return;
   const size_t depth = pad_to_quad(sizes.feature_dim);
   arena_.plan(feature_codes_, slots * regions * depth);
@@ -72,6 +75,9 @@ DecodeGroup::DecodeGroup(DecodeCall& call, size_t slots, Team& team)
 
 void DecodeGroup::commit() {
   arena_.commit();
+  const size_t tiles = slots_.size() * call_.sentences * view_.tile_stride;
+  std::fill_n(view_.tile_maximum, tiles, -std::numeric_limits<float>::infinity());
+  std::fill_n(view_.tile_sum, tiles, 0.0f);
   view_.keys = keys_;
   view_.folded = folded_;
 }
@@ -206,8 +212,9 @@ void DecodeGroup::step() {
   view_.cell = cell_;
   gather_sources();
   const StepView& view = view_;
-  team_.cut(sizes.state_columns() / kPanel,
-            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(multiply_state(view, begin, end)); });
+  team_.cut(
+      sizes.state_columns() / kPanel,
+      [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(multiply_state(view, begin, end)); }, kPairs);
   team_.cut(view.run_count * view.regions,
             [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(score_regions(view, begin, end)); });
   PYCAP_DISPATCH(normalise_scores(view, 0, view.source_count));
@@ -216,8 +223,9 @@ void DecodeGroup::step() {
               [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(blend_features(view, begin, end)); });
   team_.cut(sizes.hidden_columns() / kPanel,
             [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(update_cells(view, begin, end)); });
-  team_.cut(sizes.embed_columns() / kPanel,
-            [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(mix_output(view, begin, end)); });
+  team_.cut(
+      sizes.embed_columns() / kPanel,
+      [&](size_t begin, size_t end, size_t) { PYCAP_DISPATCH(mix_output(view, begin, end)); }, kPairs);
   std::swap(cell_, view_.next_cell);
   state_rows_ = view_.count;
   if (decoder_.precision == Precision::int8) std::fill_n(hidden_scales_, state_rows_, 1 / kCodeSteps);
@@ -232,12 +240,8 @@ void DecodeGroup::step() {
 }
 
 DecodeGroup::Softmax DecodeGroup::merge_tiles(size_t row, float sharpness) {
-  const float *maximum = view_.tile_maximum + row, *sum = view_.tile_sum + row;
-  float top = *maximum;
-  for (size_t tile = 1; tile < tiles_; ++tile) top = std::max(top, maximum[tile * view_.count]);
-  float total = 0;
-  for (size_t tile = 0; tile < tiles_; ++tile)
-    total += sum[tile * view_.count] * std::exp((maximum[tile * view_.count] - top) * sharpness);
+  float top, total;
+  PYCAP_DISPATCH(merge_tiles(view_, row, sharpness, &top, &total));
   const float log_sum = std::log(total);
   // with int8 NaN may get no further than attention
   const bool attended = view_.attention[rows_[row].source * view_.region_stride] >= 0;

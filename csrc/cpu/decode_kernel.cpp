@@ -226,5 +226,17 @@ void mix_output(const StepView& step, size_t begin, size_t end) {
   }
 }
 
+void merge_tiles(const StepView& step, size_t row, float sharpness, float* top, float* total) {
+  const float* tops = step.tile_maximum + row * step.tile_stride;
+  const float* sums = step.tile_sum + row * step.tile_stride;
+  Floats largest = load(tops), sum{};
+  for (size_t i = kWidth; i < step.tile_stride; i += kWidth)
+    largest = maximum<float>(load(tops + i), largest);
+  *top = max_lanes<float>(largest);
+  for (size_t i = 0; i < step.tile_stride; i += kWidth)
+    sum += load(sums + i) * exp((load(tops + i) - *top) * sharpness);
+  *total = sum_lanes<float>(sum);
+}
+
 }  // namespace PYCAP_ISA
 }  // namespace pycap

@@ -68,8 +68,9 @@ struct StepView {
   float* context;                         // (sources, mix_columns): what the context adds
   float* mixed;                           // (rows, embed_columns): deep output
   float* logits;                          // (tasks, rows, kTileWords), of one tile at a time
-  float* tile_maximum;                    // (tiles, rows): of the logits
-  float* tile_sum;  // (tiles, rows): sum of exp(logit - maximum), sharpened where words are drawn
+  size_t tile_stride;                     // tiles, padded
+  float* tile_maximum;                    // (rows, tile_stride): of the logits; -inf where no tile is
+  float* tile_sum;  // (rows, tile_stride): sum of exp(logit - maximum), sharpened where words are drawn
 };
 
 #define PYCAP_DECLARE(isa)                                                                                   \
@@ -91,7 +92,9 @@ struct StepView {
   void normalise_scores(const StepView& step, size_t begin, size_t end); /* units: sources */                \
   void blend_features(const StepView& step, size_t begin, size_t end);   /* units: sources */                \
   void update_cells(const StepView& step, size_t begin, size_t end);     /* units: panels of hidden */       \
-  void mix_output(const StepView& step, size_t begin, size_t end);       /* units: panels of mixed */        \
+  /* the maximum of a row's logits and the sum of exp((logit - maximum) * sharpness) */                      \
+  void merge_tiles(const StepView& step, size_t row, float sharpness, float* top, float* total);             \
+  void mix_output(const StepView& step, size_t begin, size_t end); /* units: panels of mixed */              \
   }
 PYCAP_FOR_EACH_ISA(PYCAP_DECLARE)
 #undef PYCAP_DECLARE

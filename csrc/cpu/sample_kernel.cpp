@@ -70,8 +70,8 @@ void draw_words(const StepView& step, const DrawView& draw, size_t begin, size_t
       const float top = mask_tile(values, draw.mask + first);
       Floats sum{};
       for (size_t i = 0; i < kTileWords; i += kWidth) sum += exp((load(values + i) - top) * draw.sharpness);
-      step.tile_maximum[tile * step.count + row] = top;
-      step.tile_sum[tile * step.count + row] = sum_lanes<float>(sum);
+      step.tile_maximum[row * step.tile_stride + tile] = top;
+      step.tile_sum[row * step.tile_stride + tile] = sum_lanes<float>(sum);
       for (size_t d = drawn.first_draw; d < drawn.first_draw + drawn.draws; ++d)
         draw.best[tile * draw.draws + d] = draw_word(values, draw.keys[d], first, draw.temperature);
     }

@@ -37,6 +37,7 @@ void SearchGroup::extend(size_t slot, uint32_t parents) {
 }
 
 void SearchGroup::predict() {
+  std::fill_n(ranking_.listed_count, team_.threads() * view_.count, 0);
   tasks_ = team_.cut(tiles_, [&](size_t begin, size_t end, size_t task) {
     PYCAP_DISPATCH(rank_words(view_, ranking_, begin, end, task));
   });

@@ -68,16 +68,16 @@ inline Vec<T> maximum(Vec<T> a, Vec<T> b) {
   return a > b ? a : b;
 }
 
-// A bit for each lane that is larger than `bound`.
-inline uint32_t lanes_above(Vec<float> value, float bound) {
+// A bit for each lane that is `bound` or larger.
+inline uint32_t lanes_from(Vec<float> value, float bound) {
 #if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask((__m512)value, _mm512_set1_ps(bound), _CMP_GT_OQ);
+  return _mm512_cmp_ps_mask((__m512)value, _mm512_set1_ps(bound), _CMP_GE_OQ);
 #elif defined(__AVX2__)
-  return _mm256_movemask_ps(_mm256_cmp_ps((__m256)value, _mm256_set1_ps(bound), _CMP_GT_OQ));
+  return _mm256_movemask_ps(_mm256_cmp_ps((__m256)value, _mm256_set1_ps(bound), _CMP_GE_OQ));
 #else
   uint32_t bits = 0;
   for (size_t lane = 0; lane < kLanes<float>; ++lane)
-    bits |= static_cast<uint32_t>(value[lane] > bound) << lane;
+    bits |= static_cast<uint32_t>(value[lane] >= bound) << lane;
   return bits;
 #endif
 }

@@ -12,7 +12,7 @@
 
 namespace pycap {
 
-// The leader cuts phase after phase into one share per member. Members that are still waking up are not
+// The leader cuts phase after phase into one share a member. Members that are still waking up are not
 // waited for: they take part from the next phase on, so results must not depend on the cut.
 class Team {
  public:
@@ -36,35 +36,56 @@ class Team {
     });
   }
 
-  // Call phase(begin, end, share) for consecutive parts of [0, units); returns how many parts there were.
+  // Call phase(begin, end, share) for parts of [0, units) that are multiples of `grain` but at the end;
+  // returns how many shares there were. A share is what a member starts with; who is done helps others, so
+  // that a member whose core is slowed down by other programs does not hold up the rest.
   template <class Phase>
-  size_t cut(size_t units, const Phase& phase) {
+  size_t cut(size_t units, const Phase& phase, size_t grain = 1) {
     const size_t members = std::min<size_t>(arrived_.load(std::memory_order_acquire), threads_ - 1);
-    const size_t shares = std::min(members + 1, units);
+    const size_t shares = std::min(members + 1, (units + grain - 1) / grain);
     if (shares < 2) {
       if (units > 0) phase(0, units, 0);
       return shares;
     }
     struct Context {
       const Phase& phase;
-      size_t units, shares;
-    } context{phase, units, shares};
+      std::array<Seat, kMost>& seats;
+      size_t units, grain, shares;
+
+      size_t begin(size_t share) const { return units / grain * share / shares * grain; }
+      size_t end(size_t share) const { return share + 1 == shares ? units : begin(share + 1); }
+    } context{phase, seats_, units, grain, shares};
+    for (size_t share = 0; share < shares; ++share)
+      seats_[share].next.store(context.begin(share), std::memory_order_relaxed);
     context_ = &context;
-    part_ = [](const void* source, size_t share) {
-      const Context& part = *static_cast<const Context*>(source);
-      part.phase(part.units * share / part.shares, part.units * (share + 1) / part.shares, share);
+    part_ = [](const void* source, size_t member) {
+      const Context& c = *static_cast<const Context*>(source);
+      for (size_t i = 0; i < std::min(c.shares, kHelped); ++i) {
+        const size_t share = (member + i) % c.shares, end = c.end(share);
+        const size_t whole = end - c.begin(share);
+        const size_t piece = (whole / kPieces + c.grain) / c.grain * c.grain;
+        for (size_t begin; (begin = c.seats[share].next.fetch_add(piece, std::memory_order_relaxed)) < end;)
+          c.phase(begin, std::min(begin + piece, end), member);
+      }
     };
     const uint64_t order = publish(shares - 1);
-    phase(0, units / shares, 0);
+    part_(&context, 0);
     for (size_t member = 1; member < shares; ++member)
       wait([&] { return seats_[member].done.load(std::memory_order_acquire) == order; });
     return shares;
   }
 
  private:
-  typedef void (*Part)(const void* context, size_t share);
+  typedef void (*Part)(const void* context, size_t member);
+
+  struct alignas(64) Seat {         // a cache line of its own
+    std::atomic<uint64_t> done{0};  // the last order carried out
+    std::atomic<size_t> next{0};    // unit of the share that nobody has taken yet
+  };
 
   static constexpr size_t kMost = 64, kDismissed = 255;
+  static constexpr size_t kPieces = 4;  // of a share, taken one after the other
+  static constexpr size_t kHelped = 4;  // shares that a member looks into, its own first
   static constexpr int kSpins = 20000;  // before other programs may have the core
 
   uint64_t publish(size_t members) {  // an order: the number of the phase and how many members it is for
@@ -95,10 +116,6 @@ class Team {
 #endif
     }
   }
-
-  struct alignas(64) Seat {         // a cache line of its own
-    std::atomic<uint64_t> done{0};  // the last order carried out
-  };
 
   const size_t threads_;
   alignas(64) std::atomic<uint64_t> order_{0};
