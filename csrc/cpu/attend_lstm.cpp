@@ -11,6 +11,9 @@
 namespace pycap {
 namespace {
 
+constexpr size_t kChunkRows = 15;  // from here on a product is as fast as it gets
+constexpr size_t kChunksPerThread = 4;
+
 void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t* image_index, bool sorted) {
   for (size_t row = 0; row < shape.batch; ++row) {
     auto fail = [&](const std::string& expected, int64_t value) {
@@ -26,14 +29,16 @@ void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t*
   }
 }
 
-// Cut the rows into one chunk a thread, of about equally many steps, never inside an image's rows when
-// `whole_images`. Which chunk a row falls into does not change its result.
+// Cut the rows into chunks of about equally many steps, never inside an image's rows when `whole_images`: a
+// few for each thread where rows are many, so that threads whose core is shared take fewer. Which chunk a row
+// falls into does not change its result.
 std::vector<AttendChunk> cut_chunks(const AttendShape& shape, const int64_t* lengths,
                                     const int64_t* image_index, bool whole_images) {
   size_t steps = 0, done = 0;
   for (size_t row = 0; row < shape.batch; ++row) steps += lengths[row];
-  const size_t chunks =
-      std::max<size_t>(1, std::min(thread_count(), whole_images ? shape.images : shape.batch));
+  const size_t threads = thread_count(), each = shape.batch / (threads * kChunkRows);
+  const size_t wanted = threads * std::min(std::max<size_t>(each, 1), kChunksPerThread);
+  const size_t chunks = std::max<size_t>(1, std::min(wanted, whole_images ? shape.images : shape.batch));
   std::vector<AttendChunk> result;
   AttendChunk next{0, 0, 0, 0, nullptr};
   for (size_t row = 0; row < shape.batch; ++row) {

@@ -1,6 +1,8 @@
 #include "cpu/packed_matrix.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <new>
 #include <utility>
 
@@ -8,13 +10,15 @@
 
 namespace pycap {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr size_t kAlignment = 64;
 
 template <class T>
 PackedMatrix<T>::PackedMatrix(size_t columns, size_t depth) : columns_(columns), depth_(depth) {
-  size_t count = panels() * depth * kPanelColumns<T>;
-  data_ = static_cast<T*>(::operator new(std::max<size_t>(count, 1) * sizeof(T), kAlignment));
-  std::fill_n(data_, count, T(0));
+  // calloc: large blocks come from the system as zeros, a page at a time by the thread that fills it
+  memory_ = std::calloc(panels() * depth * kPanelColumns<T> * sizeof(T) + kAlignment, 1);
+  if (memory_ == nullptr) throw std::bad_alloc();
+  const uintptr_t address = reinterpret_cast<uintptr_t>(memory_);
+  data_ = reinterpret_cast<T*>((address + kAlignment - 1) / kAlignment * kAlignment);
 }
 
 template <class T>
@@ -24,7 +28,7 @@ PackedMatrix<T>::PackedMatrix(const T* weight, size_t columns, size_t depth) : P
 
 template <class T>
 PackedMatrix<T>::~PackedMatrix() {
-  ::operator delete(data_, kAlignment);
+  std::free(memory_);
 }
 
 template <class T>
@@ -34,6 +38,7 @@ PackedMatrix<T>::PackedMatrix(PackedMatrix&& other) noexcept {
 
 template <class T>
 PackedMatrix<T>& PackedMatrix<T>::operator=(PackedMatrix&& other) noexcept {
+  std::swap(memory_, other.memory_);
   std::swap(data_, other.data_);
   std::swap(columns_, other.columns_);
   std::swap(depth_, other.depth_);
@@ -51,9 +56,19 @@ void PackedMatrix<T>::fill(const T* source, size_t columns, size_t depth, size_t
     size_t begin = std::max(panel * width, column_begin);
     size_t end = std::min((panel + 1) * width, column_begin + columns);
     T* target = data_ + (panel * depth_ + depth_begin) * width;
-    for (size_t d = 0; d < depth; ++d, target += width)
-      for (size_t column = begin; column < end; ++column)
-        target[column % width] = source[(column - column_begin) * column_stride + d * depth_stride];
+    if (column_stride == 1) {
+      for (size_t d = 0; d < depth; ++d)
+        std::copy_n(source + begin - column_begin + d * depth_stride, end - begin,
+                    target + d * width + begin % width);
+      return;
+    }
+    constexpr size_t line = 64 / sizeof(T);  // a cache line of a column at a time
+    for (size_t d = 0; d < depth; d += line)
+      for (size_t column = begin; column < end; ++column) {
+        const T* from = source + (column - column_begin) * column_stride + d * depth_stride;
+        T* to = target + d * width + column % width;
+        for (size_t i = 0; i < std::min(line, depth - d); ++i) to[i * width] = from[i * depth_stride];
+      }
   });
 }
 

@@ -45,7 +45,8 @@ class PackedMatrix {
   PackedView<T> view() const { return {data_, columns_, depth_}; }
 
  private:
-  T* data_ = nullptr;  // (panels, depth, kPanelColumns), 64-byte aligned
+  void* memory_ = nullptr;
+  T* data_ = nullptr;  // (panels, depth, kPanelColumns), 64-byte aligned in `memory_`
   size_t columns_ = 0;
   size_t depth_ = 0;
 };
