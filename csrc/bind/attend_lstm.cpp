@@ -82,6 +82,10 @@ void backward(const Arrays& arrays) {
   op.d_scores = arrays.write<T>("d_scores", {d.images, d.attention_dim});
   op.d_hidden = arrays.write<T>("d_hidden", {d.batch, d.hidden_dim});
   op.d_cell = arrays.write<T>("d_cell", {d.batch, d.hidden_dim});
+  op.d_query = arrays.write<T>("d_query", {d.attention_dim, d.hidden_dim});
+  op.d_gate = arrays.write<T>("d_gate", {d.hidden_dim});
+  op.d_context = arrays.write<T>("d_context", {d.gates, d.feature_dim});
+  op.d_recurrent = arrays.write<T>("d_recurrent", {d.gates, d.hidden_dim});
   py::gil_scoped_release unlocked;
   attend_lstm_backward(op);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cpu/pool.h"
+#include "cpu/weight_gradients.h"
 
 namespace pycap {
 namespace {
@@ -115,6 +116,7 @@ void attend_lstm_backward(const AttendBackward<T>& op) {
       cut_chunks(s, forward.lengths, forward.image_index, true), s, [&](AttendChunk chunk, T* scratch) {
         PYCAP_DISPATCH(run_attend_backward<T>(prepared, state.view(), context.view(), chunk, scratch));
       });
+  sum_weight_gradients(op);
 }
 
 template void attend_lstm_forward(const AttendForward<float>&);

@@ -58,6 +58,10 @@ struct AttendBackward {
   T* d_scores;              // (images, attention_dim), to be summed over images
   T* d_hidden;              // (batch, hidden_dim)
   T* d_cell;                // (batch, hidden_dim)
+  T* d_query;               // (attention_dim, hidden_dim)
+  T* d_gate;                // (hidden_dim,)
+  T* d_context;             // (4 * hidden_dim, feature_dim)
+  T* d_recurrent;           // (4 * hidden_dim, hidden_dim)
 };
 
 // Throw std::invalid_argument when lengths or image_index point outside of the arrays.

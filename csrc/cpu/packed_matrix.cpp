@@ -72,6 +72,13 @@ void PackedMatrix<T>::fill(const T* source, size_t columns, size_t depth, size_t
   });
 }
 
+template <class T>
+void PackedMatrix<T>::fill_row(size_t depth, const T* source) {
+  constexpr size_t width = kPanelColumns<T>;
+  for (size_t column = 0; column < columns_; column += width)
+    std::copy_n(source + column, std::min(width, columns_ - column), data_ + column * depth_ + depth * width);
+}
+
 template class PackedMatrix<float>;
 template class PackedMatrix<double>;
 

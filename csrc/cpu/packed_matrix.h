@@ -39,6 +39,9 @@ class PackedMatrix {
   void fill(const T* source, size_t columns, size_t depth, size_t column_stride, size_t depth_stride,
             size_t column_begin = 0, size_t depth_begin = 0);
 
+  // Write all columns at one depth step.
+  void fill_row(size_t depth, const T* source);
+
   size_t columns() const { return columns_; }
   size_t depth() const { return depth_; }
   size_t panels() const { return count_panels(columns_, kPanelColumns<T>); }

@@ -67,6 +67,10 @@ struct Problem {
     op.d_scores = output(s.images * s.attention_dim);
     op.d_hidden = output(s.batch * s.hidden_dim);
     op.d_cell = output(s.batch * s.hidden_dim);
+    op.d_query = output(s.attention_dim * s.hidden_dim);
+    op.d_gate = output(s.hidden_dim);
+    op.d_context = output(s.gates() * s.feature_dim);
+    op.d_recurrent = output(s.gates() * s.hidden_dim);
   }
 
   T* keep(std::vector<T> values) {
@@ -197,6 +201,10 @@ int main() {
   check_gradient(p, op.forward.keys, op.d_keys, 3 * 5 * 7);
   check_gradient(p, op.forward.hidden, op.d_hidden, 6 * 3);
   check_gradient(p, op.forward.cell, op.d_cell, 6 * 3);
+  check_gradient(p, op.forward.query, op.d_query, 7 * 3);
+  check_gradient(p, op.forward.gate, op.d_gate, 3);
+  check_gradient(p, op.forward.context, op.d_context, 12 * 6);
+  check_gradient(p, op.forward.recurrent, op.d_recurrent, 12 * 3);
 
   check_refused([](Problem<float>& bad) { bad.lengths[1] = 0; });
   check_refused([](Problem<float>& bad) { bad.lengths[2] = 5; });

@@ -1,7 +1,7 @@
 """The compiled `attend_lstm` as the torch operators `pycap::attend_lstm` and `pycap::attend_lstm_backward`.
 
-C++ or CUDA computes the sequence and the gradients that flow through time; the weight gradients, sums over all
-steps, are one matrix product each, left to torch.
+C++ computes the sequence and all gradients. CUDA leaves the weight gradients, sums over all steps and one matrix
+product each, to torch.
 """
 
 import torch
@@ -150,7 +150,7 @@ def backward(
     betas: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the first eleven arguments of the forward operator, in their order."""
-    through_time = {
+    found = {
         "d_gates": torch.empty_like(gates),
         "d_queries": torch.empty_like(queries),
         "d_betas": torch.empty_like(betas),
@@ -159,6 +159,10 @@ def backward(
         "d_scores": keys.new_empty(keys.shape[0], keys.shape[2]),
         "d_hidden": torch.empty_like(hidden),
         "d_cell": torch.empty_like(cell),
+        "d_query": torch.empty_like(query),
+        "d_gate": torch.empty_like(gate),
+        "d_context": torch.empty_like(context),
+        "d_recurrent": torch.empty_like(recurrent),
     }
     library.cpu.attend_lstm_backward(
         **arrays(
@@ -184,25 +188,21 @@ def backward(
             cells=cells,
             queries=queries,
             betas=betas,
-            **through_time,
+            **found,
         )
     )
-    d_gates, d_queries, d_betas, d_features, d_keys, d_scores, d_hidden, d_cell = through_time.values()
-    computed = torch.arange(gates.shape[1]) < lengths[:, None]  # (batch, time)
-    before = torch.cat([hidden[:, None], hiddens[:, :-1]], dim=1)[computed]  # (steps, hidden_dim)
-    step_gates = d_gates[computed]  # (steps, 4 * hidden_dim)
     return (
-        d_gates,
-        d_features,
-        d_keys,
-        d_hidden,
-        d_cell,
-        d_queries[computed].T @ before,
-        d_scores.sum(dim=0),
-        d_betas[computed] @ before,
-        d_betas.sum().reshape(1),
-        step_gates.T @ contexts[computed],
-        step_gates.T @ before,
+        found["d_gates"],
+        found["d_features"],
+        found["d_keys"],
+        found["d_hidden"],
+        found["d_cell"],
+        found["d_query"],
+        found["d_scores"].sum(dim=0),
+        found["d_gate"],
+        found["d_betas"].sum().reshape(1),
+        found["d_context"],
+        found["d_recurrent"],
     )
 
 
