@@ -10,6 +10,8 @@ namespace {
 constexpr size_t kWidth = kLanes<float>;
 typedef Vec<float> Floats;
 
+constexpr float kLowest = -__FLT_MAX__;  // above the logits behind the vocabulary
+
 }  // namespace
 
 // Logits of whole tiles, reduced while they are in cache: what a softmax and a ranking need of them.
@@ -33,7 +35,7 @@ void rank_words(const StepView& step, const RankView& ranking, size_t begin, siz
       if (end_word < words) ranking.end_logit[row] = values[end_word];
       Candidate* listed = ranking.listed + (task * step.count + row) * ranking.ranks;
       size_t count = listed_count[row];
-      float threshold = count == ranking.ranks ? listed[count - 1].value : -__builtin_inff();
+      float threshold = count == ranking.ranks ? listed[count - 1].value : kLowest;
       if (!(top >= threshold)) continue;
       for (size_t i = 0; i < words; i += kWidth)
         for (uint32_t better = lanes_from(load(values + i), threshold); better != 0; better &= better - 1) {
