@@ -1,7 +1,8 @@
-"""What a computation needs at least: operations, bytes, and the time below which this machine cannot go.
+"""What a computation needs: operations, bytes, and the time that this machine's limits allow them.
 
 Operations are those of the folded computation: what one can precompute once per weights or once per image is
-counted once. A multiply-add is 2 operations, a tanh or an exponential 1.
+counted once, every sentence of a beam by itself. A multiply-add is 2 operations, a tanh or an exponential 1.
+pycap does less where sentences continue the same state, so it can pass this floor.
 """
 
 from __future__ import annotations
