@@ -14,7 +14,6 @@ namespace pycap {
 namespace PYCAP_ISA {
 
 constexpr size_t kTileDepth = 64, kTileColumns = 16, kTileSide = 16;
-constexpr size_t kWidePanels = 3;  // that six tiles of sums cover
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -34,56 +33,51 @@ inline void store_tile(const Int8Product& product, const Int8View& weight, const
     store_row<kTileColumns>(product, weight, sums + r * kTileColumns, row + r, column);
 }
 
-// Fetch what a panel has for the next kTileDepth steps, right behind what it has for these.
-inline __attribute__((always_inline)) void fetch_next(const int8_t* stored) {
-  constexpr size_t bytes = kTileDepth * kPanelColumns<float>, line = 64;
-#pragma GCC unroll 32
-  for (size_t i = 0; i < bytes; i += line) _mm_prefetch(stored + bytes + i, _MM_HINT_T0);
-}
-
-// Up to 16 rows, three panels at once: tiles 0-5 are sums, 6 codes, 7 weights.
-inline void multiply_wide(const Int8Product& product, const Int8View& weight, size_t row, size_t rows,
-                          size_t panel) {
-  const size_t panel_bytes = weight.depth * kPanelColumns<float>, step = 2 * kTileColumns * kQuad;
+// Up to 16 rows, one panel or two: tiles 0-3 are sums, 4 codes, 5-7 weights. Two keep enough sums on their
+// way.
+template <size_t Panels>
+inline void multiply_few(const Int8Product& product, const Int8View& weight, size_t row, size_t rows,
+                         size_t panel) {
+  constexpr size_t step = 2 * kTileColumns * kQuad, half = kTileColumns * kQuad;
   const uint8_t* codes = product.codes + row * product.stride;
-  const int8_t* first = weight.data + panel * panel_bytes;
-  const int8_t *second = first + panel_bytes, *third = second + panel_bytes;
-  constexpr size_t half = kTileColumns * kQuad;
+  const int8_t* first = weight.data + panel * weight.depth * kPanelColumns<float>;
+  const int8_t* second = first + weight.depth * kPanelColumns<float>;
   _tile_zero(0);
   _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  _tile_zero(4);
-  _tile_zero(5);
+  if (Panels > 1) {
+    _tile_zero(2);
+    _tile_zero(3);
+  }
   for (size_t d = 0; d < weight.depth; d += kTileDepth) {
     const size_t place = d / kQuad * step;
-    _tile_loadd(6, codes + d, product.stride);
-    fetch_next(first + place);
-    _tile_loadd(7, first + place, step);
-    _tile_dpbusd(0, 6, 7);
-    _tile_loadd(7, first + place + half, step);
-    _tile_dpbusd(1, 6, 7);
-    fetch_next(second + place);
+    _tile_loadd(4, codes + d, product.stride);
+    _tile_loadd(5, first + place, step);
+    _tile_dpbusd(0, 4, 5);
+    _tile_loadd(6, first + place + half, step);
+    _tile_dpbusd(1, 4, 6);
+    if (Panels == 1) continue;
     _tile_loadd(7, second + place, step);
-    _tile_dpbusd(2, 6, 7);
-    _tile_loadd(7, second + place + half, step);
-    _tile_dpbusd(3, 6, 7);
-    fetch_next(third + place);
-    _tile_loadd(7, third + place, step);
-    _tile_dpbusd(4, 6, 7);
-    _tile_loadd(7, third + place + half, step);
-    _tile_dpbusd(5, 6, 7);
+    _tile_dpbusd(2, 4, 7);
+    _tile_loadd(5, second + place + half, step);
+    _tile_dpbusd(3, 4, 5);
   }
-  alignas(64) int32_t sums[6][kTileSide * kTileColumns];
+  alignas(64) int32_t sums[2 * Panels][kTileSide * kTileColumns];
   constexpr size_t stride = kTileColumns * sizeof(int32_t);
   _tile_stored(0, sums[0], stride);
   _tile_stored(1, sums[1], stride);
-  _tile_stored(2, sums[2], stride);
-  _tile_stored(3, sums[3], stride);
-  _tile_stored(4, sums[4], stride);
-  _tile_stored(5, sums[5], stride);
-  for (size_t tile = 0; tile < 6; ++tile)
+  if (Panels > 1) {
+    _tile_stored(2, sums[2], stride);
+    _tile_stored(3, sums[3], stride);
+  }
+  for (size_t tile = 0; tile < 2 * Panels; ++tile)
     store_tile(product, weight, sums[tile], row, rows, panel * kPanelColumns<float> + tile * kTileColumns);
+}
+
+// Fetch what the next panel has for kTileDepth steps into the second level.
+inline __attribute__((always_inline)) void fetch_next(const int8_t* stored) {
+  constexpr size_t bytes = kTileDepth * kPanelColumns<float>, line = 64;
+#pragma GCC unroll 32
+  for (size_t i = 0; i < bytes; i += line) _mm_prefetch(stored + i, _MM_HINT_T1);
 }
 
 // Up to 32 rows, one panel: tiles 0-3 are sums, 4 and 5 codes, 6 and 7 weights.
@@ -91,7 +85,8 @@ inline void multiply_tall(const Int8Product& product, const Int8View& weight, si
                           size_t panel) {
   constexpr size_t step = 2 * kTileColumns * kQuad, half = kTileColumns * kQuad;
   const uint8_t *upper = product.codes + row * product.stride, *lower = upper + kTileSide * product.stride;
-  const int8_t* stored = weight.data + panel * weight.depth * kPanelColumns<float>;
+  const size_t panel_bytes = weight.depth * kPanelColumns<float>;
+  const int8_t* stored = weight.data + panel * panel_bytes;
   const bool both = rows > kTileSide;
   _tile_zero(0);
   _tile_zero(1);
@@ -106,6 +101,7 @@ inline void multiply_tall(const Int8Product& product, const Int8View& weight, si
     _tile_dpbusd(0, 4, 6);
     _tile_loadd(7, stored + place + half, step);
     _tile_dpbusd(1, 4, 7);
+    if (row == 0) fetch_next(stored + place + panel_bytes);
     if (!both) continue;
     _tile_loadd(5, lower + d, product.stride);
     _tile_dpbusd(2, 5, 6);
@@ -138,11 +134,12 @@ inline void amx_gemm_panels(const Int8Product& product, const Int8View& weight, 
     size_t panel = panel_begin;
     if (below == 0) {
       TileConfig config;
-      for (size_t tile = 0; tile < 7; ++tile) config.set(tile, above);
-      config.set(7, kTileSide);
+      for (size_t tile = 0; tile < 5; ++tile) config.set(tile, above);
+      for (size_t tile = 5; tile < 8; ++tile) config.set(tile, kTileSide);
       _tile_loadconfig(&config);
-      for (; panel + kWidePanels <= panel_end; panel += kWidePanels)
-        multiply_wide(product, weight, row, rows, panel);
+      for (; panel + 2 <= panel_end; panel += 2) multiply_few<2>(product, weight, row, rows, panel);
+      if (panel < panel_end) multiply_few<1>(product, weight, row, rows, panel);
+      continue;
     }
     TileConfig config;
     for (size_t tile : {0, 1, 4}) config.set(tile, above);

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/topk.h"
+#include "core/word_key.h"
 #include "cpu/decode_kernel.h"
 #include "cpu/isa.h"
 
@@ -13,10 +13,12 @@ namespace pycap {
 struct RankView {
   const uint8_t* barred;  // (vocab_size,): 1 where a word is never listed, END among them
   int32_t end;
-  size_t ranks;            // words listed of every row
-  float* end_logit;        // (rows,), of END
-  Candidate* listed;       // (tasks, rows, ranks): best logits of the task's tiles
-  uint32_t* listed_count;  // (tasks, rows): to be 0 before a task's first tiles
+  size_t barred_count;
+  size_t ranks;      // words listed of every row
+  float* end_logit;  // (rows,), of END
+  WordKey* lists;  // (tasks, rows, list_stride(ranks)): best words of the task's tiles; to be clear at first
+
+  WordKey* list(size_t index) const { return lists + index * list_stride(ranks) + kListHead; }
 };
 
 #define PYCAP_DECLARE(isa)                                                                               \

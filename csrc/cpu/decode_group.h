@@ -88,7 +88,9 @@ class DecodeGroup {
   std::vector<ProductRows> feature_rows_;
   size_t state_rows_ = 0;  // rows of hidden and cell that the next step may continue
   float *keys_, *folded_ = nullptr, *cell_, *initial_, *mean_;  // in the arena
-  uint8_t *feature_codes_, *mean_codes_;                        // the same in 8 bits, with int8
+  int8_t* folded_codes_ = nullptr;
+  float* folded_scales_;
+  uint8_t *feature_codes_, *mean_codes_;  // the same in 8 bits, with int8
   float *feature_scales_, *mean_scales_, *hidden_scales_;
 };
 

@@ -18,7 +18,7 @@ inline size_t larger(size_t a, size_t b) { return a < b ? b : a; }
 void add_context(const StepView& step, size_t begin, size_t end) {
   const DecoderSizes& sizes = step.decoder.sizes;
   const size_t columns = sizes.mix_columns();
-  if (step.folded == nullptr) {
+  if (!step.fold) {
     multiply({step.blended, sizes.feature_dim, step.source_count, step.blended_codes,
               pad_to_quad(sizes.feature_dim), step.blended_scales},
              step.decoder.context, nullptr, step.context, columns, begin, end);
@@ -26,12 +26,22 @@ void add_context(const StepView& step, size_t begin, size_t end) {
   }
   for (size_t r = 0; r < step.run_count; ++r) {
     const StepRun& run = step.runs[r];
+    const Int8View& codes = step.folded_codes;
+    if (codes.data) {
+      int8_gemm_panels(
+          {step.gated_codes + run.source * codes.depth, codes.depth, run.count,
+           step.gated_scales + run.source, step.context + run.source * columns, columns, nullptr},
+          slice(codes, run.slot * columns, columns), begin, end);
+      continue;
+    }
     PackedView<float> weight{step.folded + run.slot * columns * step.regions, columns, step.regions};
     gemm_panels<float>({step.gated + run.source * step.region_stride, step.region_stride, run.count,
                         step.context + run.source * columns, columns, false, nullptr},
                        weight, begin, end);
   }
 }
+
+constexpr float kMostCode = 255;  // of gated attention, which is not negative
 
 constexpr size_t kScoredRows = 5;  // sources that share one reading of a region's key
 
@@ -56,6 +66,30 @@ void score_rows(const StepView& step, size_t slot, size_t region, size_t source,
     step.attention[(source + r) * step.region_stride + region] = sum_lanes<float>(sums[r]);
 }
 
+// Codes and scales, as int8_matrix.h has them, of a panel (rows, kPanel).
+void shrink_panel(const float* panel, size_t rows, int8_t* codes, float* scale) {
+  const Floats none = broadcast(1e-30f);  // less is 0
+  for (size_t unit = 0; unit < kPanel; unit += kWidth) {
+    Floats largest{};
+    for (size_t row = 0; row < rows; ++row) {
+      const Floats value = load(panel + row * kPanel + unit);
+      largest = maximum<float>(maximum<float>(value, -value), largest);
+    }
+    store(scale + unit, largest / kCodeSteps);
+    const Floats steps = largest > none ? kCodeSteps / largest : Floats{};
+    for (size_t first = 0; first < rows; first += kQuad) {
+      BitsOf32 quad{};
+      for (size_t i = 0; i < kQuad && first + i < rows; ++i) {
+        const Floats value = load(panel + (first + i) * kPanel + unit) * steps;
+        const Floats positive = value + (kZeroCode + 0.5f);  // conversion cuts off what is behind the point
+        const BitsOf32 code = (BitsOf32)(__builtin_convertvector(positive, IntsOf32) - kZeroCode);
+        quad |= (code & 255) << static_cast<uint32_t>(8 * i);
+      }
+      __builtin_memcpy(codes + first * kPanel + unit * kQuad, &quad, sizeof(quad));
+    }
+  }
+}
+
 }  // namespace
 
 void multiply_panels(const ProductRows& a, const WeightView& weight, const float* bias, float* c, size_t ldc,
@@ -67,6 +101,12 @@ void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, 
   for (size_t panel = begin; panel < end; ++panel)  // one packed panel is a row-major (rows, kPanel) product
     multiply(a, slice(weight, panel * kPanel, kPanel), nullptr, folded + panel * a.count * kPanel, kPanel, 0,
              1);
+}
+
+void fold_codes(const ProductRows& a, const WeightView& weight, size_t panel, float* folded, int8_t* codes,
+                float* scale) {
+  multiply(a, slice(weight, panel * kPanel, kPanel), nullptr, folded, kPanel, 0, 1);
+  shrink_panel(folded, a.count, codes, scale);
 }
 
 void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales,
@@ -137,6 +177,13 @@ void normalise_scores(const StepView& step, size_t begin, size_t end) {
       attention[r] *= inverse;
       gated[r] = attention[r] * gate;
     }
+    if (step.folded_codes.data == nullptr) continue;
+    const size_t depth = step.folded_codes.depth;
+    const float most = inverse * gate;  // the largest weight was 1 before
+    step.gated_scales[source] = most / kMostCode;
+    for (size_t r = 0; r < depth; r += kWidth)
+      store_codes(load(gated + r, step.regions - r), most > 0 ? kMostCode / most : 0,
+                  step.gated_codes + source * depth + r, depth - r, 0);
   }
 }
 

@@ -52,25 +52,27 @@ struct StepView {
   size_t region_stride;
   const float* const* features;  // of every slot: (regions, feature_dim)
   const float* keys;             // (slots, regions, query_columns): exp(2 key)
-  const float*
-      folded;  // (slots, mix panels, regions, kPanel): features @ context^T; null: multiplied each step
-  const float* cell;     // (parents, hidden_columns)
-  float* next_cell;      // (rows, hidden_columns)
-  float* hidden;         // (rows, hidden_columns); with int8 only its codes
-  float* source_hidden;  // (sources, hidden_columns), of the step before; with int8 only its codes
-  float* state;          // (sources, state_columns), exp(2 query) in the place of the query
-  float* attention;      // (sources, region_stride)
-  float* gated;          // (sources, region_stride): attention times the scalar gate
-  float* blended;        // (sources, feature_dim): gated context, unless folded
+  bool fold;                     // features @ context^T is at hand:
+  const float* folded;           // (slots, mix panels, regions, kPanel)
+  Int8View folded_codes;         // with int8, for all slots: (slots * mix_columns, regions)
+  const float* cell;             // (parents, hidden_columns)
+  float* next_cell;              // (rows, hidden_columns)
+  float* hidden;                 // (rows, hidden_columns); with int8 only its codes
+  float* source_hidden;          // (sources, hidden_columns), of the step before; with int8 only its codes
+  float* state;                  // (sources, state_columns), exp(2 query) in the place of the query
+  float* attention;              // (sources, region_stride)
+  float* gated;                  // (sources, region_stride): attention times the scalar gate
+  float* blended;                // (sources, feature_dim): gated context, unless folded
   uint8_t *hidden_codes, *source_codes, *mixed_codes,
-      *blended_codes;                     // of what they are named for, with int8
-  float *source_scales, *blended_scales;  // (sources,)
-  float* context;                         // (sources, mix_columns): what the context adds
-  float* mixed;                           // (rows, embed_columns): deep output
-  float* logits;                          // (tasks, rows, kTileWords), of one tile at a time
-  size_t tile_stride;                     // tiles, padded
-  float* tile_maximum;                    // (rows, tile_stride): of the logits; -inf where no tile is
-  float* tile_sum;  // (rows, tile_stride): sum of exp(logit - maximum), sharpened where words are drawn
+      *blended_codes;                                    // of what they are named for, with int8
+  uint8_t* gated_codes;                                  // (sources, folded depth), which start at 0
+  float *source_scales, *blended_scales, *gated_scales;  // (sources,)
+  float* context;                                        // (sources, mix_columns): what the context adds
+  float* mixed;                                          // (rows, embed_columns): deep output
+  float* logits;                                         // (tasks, rows, kTileWords), of one tile at a time
+  size_t tile_stride;                                    // tiles, padded
+  float* tile_maximum;  // (rows, tile_stride): of the logits; -inf where no tile is
+  float* tile_sum;      // (rows, tile_stride): sum of exp(logit - maximum), sharpened where words are drawn
 };
 
 #define PYCAP_DECLARE(isa)                                                                                   \
@@ -80,6 +82,9 @@ struct StepView {
                        size_t ldc, size_t begin, size_t end);                                                \
   /* the same, transposed into packed panels of depth `rows`: folded (panels, rows, kPanel) */               \
   void fold_panels(const ProductRows& a, const WeightView& weight, float* folded, size_t begin, size_t end); \
+  /* one of them in 8 bits, codes and scale (kPanel,) as in int8_matrix.h; works on folded (rows, kPanel) */ \
+  void fold_codes(const ProductRows& a, const WeightView& weight, size_t panel, float* folded,               \
+                  int8_t* codes, float* scale);                                                              \
   /* fill codes (rows, pad_to_quad(columns)) and scales of rows [begin, end); NaN where not finite */        \
   void quantise_rows(const float* values, size_t stride, size_t columns, uint8_t* codes, float* scales,      \
                      size_t begin, size_t end);                                                              \

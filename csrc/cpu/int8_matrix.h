@@ -25,7 +25,7 @@ constexpr size_t pad_to_quad(size_t depth) { return (depth + kQuad - 1) / kQuad 
 struct Int8View {
   const int8_t* data;     // null where the matrix is not stored in 8 bits
   const float* scale;     // (columns,), padded to whole panels as the next
-  const int32_t* offset;  // (columns,): -kZeroCode times the sum of a column
+  const int32_t* offset;  // (columns,): -kZeroCode times the sum of a column; null where codes start at 0
   size_t columns;
   size_t depth;  // a multiple of kQuad
 };

@@ -28,7 +28,8 @@ inline __attribute__((always_inline)) void store_row(const Int8Product& product,
   for (size_t i = 0; i < Columns; i += kLanes<float>) {
     if (column + i >= weight.columns) break;
     const size_t count = weight.columns - column - i;
-    const Vec<int32_t> total = load(sums + i) + load(weight.offset + column + i);
+    Vec<int32_t> total = load(sums + i);
+    if (weight.offset) total += load(weight.offset + column + i);
     const Vec<float> bias = product.bias ? load(product.bias + column + i, count) : Vec<float>{};
     const Vec<float> value = __builtin_convertvector(total, Vec<float>);
     store(c + i, value * (scale * load(weight.scale + column + i)) + bias, count);

@@ -18,20 +18,22 @@ inline void multiply(const ProductRows& a, const WeightView& weight, const float
 }
 
 // Columns [first, first + columns) of a weight; `first` is a multiple of kPanel.
+inline Int8View slice(const Int8View& weight, size_t first, size_t columns) {
+  return {weight.data + first * weight.depth, weight.scale + first,
+          weight.offset ? weight.offset + first : nullptr, columns, weight.depth};
+}
+
 inline WeightView slice(const WeightView& weight, size_t first, size_t columns) {
   const PackedView<float>& full = weight.full;
-  const Int8View& small = weight.small;
-  if (small.data)
-    return {
-        {},
-        {small.data + first * small.depth, small.scale + first, small.offset + first, columns, small.depth}};
+  if (weight.small.data) return {{}, slice(weight.small, first, columns)};
   return {{full.data + first * full.depth, columns, full.depth}, {}};
 }
 
-// Codes of values whose size times `steps` is at most kCodeSteps.
-inline void store_codes(Vec<float> values, float steps, uint8_t* codes, size_t count = kLanes<float>) {
+// Codes, in so many steps a unit, of values that they can say.
+inline void store_codes(Vec<float> values, float steps, uint8_t* codes, size_t count = kLanes<float>,
+                        int32_t zero_code = kZeroCode) {
   typedef uint8_t Codes __attribute__((vector_size(kLanes<float>)));
-  const float zero = kZeroCode + 0.5f;  // conversion cuts off what is behind the point
+  const float zero = static_cast<float>(zero_code) + 0.5f;  // conversion cuts off what is behind the point
   const Codes rounded =
       __builtin_convertvector(__builtin_convertvector(values * steps + zero, Vec<int32_t>), Codes);
   if (count >= kLanes<float>) {

@@ -19,12 +19,13 @@ SearchGroup::SearchGroup(SearchCall& call, size_t slots, Team& team)
   const SearchSettings& settings = call.settings;
   const size_t rows = slots * settings.beam;
   ranking_.barred = call.barred;
+  ranking_.barred_count =
+      static_cast<size_t>(std::count(call.barred, call.barred + decoder_.sizes.vocab_size, 1));
   ranking_.end = settings.end;
   ranking_.ranks = std::min(2 * settings.beam, decoder_.sizes.vocab_size);
   arena_.plan(history_, slots * settings.max_length * settings.beam * call.batch.regions);
   arena_.plan(ranking_.end_logit, rows);
-  arena_.plan(ranking_.listed, team.threads() * rows * ranking_.ranks);
-  arena_.plan(ranking_.listed_count, team.threads() * rows);
+  arena_.plan(ranking_.lists, team.threads() * rows * list_stride(ranking_.ranks));
   commit();
 }
 
@@ -37,7 +38,7 @@ void SearchGroup::extend(size_t slot, uint32_t parents) {
 }
 
 void SearchGroup::predict() {
-  std::fill_n(ranking_.listed_count, team_.threads() * view_.count, 0);
+  clear_lists(ranking_.lists, team_.threads() * view_.count, ranking_.ranks);
   tasks_ = team_.cut(tiles_, [&](size_t begin, size_t end, size_t task) {
     PYCAP_DISPATCH(rank_words(view_, ranking_, begin, end, task));
   });
@@ -74,9 +75,9 @@ size_t SearchGroup::rank(size_t slot) {
     if (search.words() > 0) insert(ranking_.end_logit[row], call_.settings.end);
     if (search.must_end()) continue;
     for (size_t task = 0; task < tasks_; ++task) {
-      const Candidate* listed = ranking_.listed + (task * view_.count + row) * ranking_.ranks;
-      for (size_t i = 0; i < ranking_.listed_count[task * view_.count + row]; ++i)
-        insert(listed[i].value, listed[i].token);
+      const WordKey* list = ranking_.list(task * view_.count + row);
+      for (size_t i = 0; i < ranking_.ranks && list[i] != kNoWord; ++i)
+        insert(logit_of(list[i]), word_of(list[i]));
     }
   }
   return count;
