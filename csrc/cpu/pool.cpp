@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
@@ -19,6 +20,9 @@ namespace pycap {
 namespace {
 
 constexpr int kSpins = 2000;  // tens of microseconds: the gap between two phases of one kernel
+constexpr int kLooks = 64;    // of a waiting worker, between two at the clock
+constexpr std::chrono::microseconds kAwake{
+    200};  // of a worker without work: the gap between two calls in a loop
 
 void pause() {
 #ifdef PYCAP_X86
@@ -122,10 +126,13 @@ class Pool {
   }
 
   void await(unsigned seen) {
-    for (int spin = 0; spin < kSpins; ++spin) {
-      if (epoch_ != seen) return;
-      pause();
-    }
+    const auto sleep = std::chrono::steady_clock::now() + kAwake;
+    do {
+      for (int spin = 0; spin < kLooks; ++spin) {
+        if (epoch_ != seen) return;
+        pause();
+      }
+    } while (std::chrono::steady_clock::now() < sleep);
     std::unique_lock<std::mutex> lock(mutex_);
     ++sleepers_;
     wake_.wait(lock, [&] { return epoch_ != seen; });
