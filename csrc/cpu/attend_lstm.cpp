@@ -12,8 +12,8 @@
 namespace pycap {
 namespace {
 
-constexpr size_t kChunkRows =
-    60;  // whose arithmetic takes longer than reading the weights from a slow third level
+// Of a chunk at least: their arithmetic takes longer than reading the weights, even from a slow third level.
+constexpr size_t kChunkRows = 60;
 constexpr size_t kChunksPerThread = 4;
 
 void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t* image_index, bool sorted) {

@@ -21,8 +21,9 @@ namespace {
 
 constexpr int kSpins = 2000;  // tens of microseconds: the gap between two phases of one kernel
 constexpr int kLooks = 64;    // of a waiting worker, between two at the clock
-constexpr std::chrono::microseconds kAwake{
-    200};  // of a worker without work: the gap between two calls in a loop
+
+// How long a worker without work stays awake: the gap between two calls in a loop.
+constexpr std::chrono::microseconds kAwake{200};
 
 void pause() {
 #ifdef PYCAP_X86

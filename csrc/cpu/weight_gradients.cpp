@@ -56,8 +56,12 @@ struct Product {
 template <class T>
 void multiply_rows_of(const Product<T>& product, const Steps& steps, size_t first, size_t rows, T* turned,
                       size_t stride) {
+  constexpr size_t line = 64 / sizeof(T),
+                   ahead = 12;  // steps whose values are on their way: they lie far apart
+  const auto locate = [&](size_t step) { return product.left + steps.place(step) * product.columns + first; };
   for (size_t step = 0; step < steps.count(); ++step) {
-    const T* left = product.left + steps.place(step) * product.columns + first;
+    const T *left = locate(step), *later = locate(std::min(step + ahead, steps.count() - 1));
+    for (size_t i = 0; i < rows; i += line) __builtin_prefetch(later + i);
     for (size_t i = 0; i < rows; ++i) turned[i * stride + step] = left[i];
   }
   for (size_t side = 0; side < 2 && product.target[side]; ++side) {

@@ -39,6 +39,7 @@ class PackedDecoder:
     def __init__(self, weights: Mapping[str, np.ndarray], precision: str = "float32"):
         self.vocab_size = len(weights["embedding"])
         self._native = library.cpu.Decoder(precision=precision, **weights)
+        self._barred: tuple[tuple[int, ...], np.ndarray] | None = None  # the last call's
 
     def search(
         self,
@@ -140,6 +141,9 @@ class PackedDecoder:
         return result
 
     def _bar(self, tokens: Sequence[int]) -> np.ndarray:
-        barred = np.zeros(self.vocab_size, dtype=np.uint8)
-        barred[list(tokens)] = 1
-        return barred
+        tokens, last = tuple(tokens), self._barred
+        if last is None or last[0] != tokens:
+            barred = np.zeros(self.vocab_size, dtype=np.uint8)
+            barred[list(tokens)] = 1
+            last = self._barred = (tokens, barred)
+        return last[1]
