@@ -34,18 +34,25 @@ struct Product {
   const T* bias;  // (columns,) or null
 };
 
-// One tile: rows from `row`, vectors from `vector` (both counted over the whole product).
-template <class T, size_t Rows, size_t Vectors>
+// One tile: rows from `row`, vectors from `vector` (both counted over the whole product). While it computes,
+// it fetches its own panel a little ahead (Near) or, where tiles share a panel, `later`: its part of the next
+// one.
+template <class T, bool Near, size_t Rows, size_t Vectors>
 inline __attribute__((always_inline)) void compute_tile(const Product<T>& product,
                                                         const PackedView<T>& weight, size_t row,
-                                                        size_t vector) {
+                                                        size_t vector, const T* later, size_t later_step) {
   const size_t panel_stride = weight.depth * kPanelColumns<T>;
   const T* b = weight.data + vector / kPanelVectors * panel_stride + vector % kPanelVectors * kLanes<T>;
   const T* a = product.a + row * product.lda;
   Vec<T> sums[Rows][Vectors] = {};
   for (size_t d = 0; d < weight.depth; ++d) {
-    __builtin_prefetch(b + kPrefetchDepth * kPanelColumns<T>);
-    __builtin_prefetch(b + kPrefetchDepth * kPanelColumns<T> + kPanelColumns<T> / 2);
+    if (Near) {
+      __builtin_prefetch(b + kPrefetchDepth * kPanelColumns<T>);
+      __builtin_prefetch(b + kPrefetchDepth * kPanelColumns<T> + kPanelColumns<T> / 2);
+    } else {
+      __builtin_prefetch(later, 0, 2);  // into the second level
+      later += later_step;
+    }
     Vec<T> values[Vectors];
 #pragma GCC unroll 16
     for (size_t v = 0; v < Vectors; ++v)
@@ -73,13 +80,14 @@ inline __attribute__((always_inline)) void compute_tile(const Product<T>& produc
   }
 }
 
-template <class T, size_t Rows, size_t Vectors>
+template <class T, bool Near, size_t Rows, size_t Vectors>
 void compute_rows(const Product<T>& product, const PackedView<T>& weight, size_t rows, size_t row,
-                  size_t vector) {
+                  size_t vector, const T* later = nullptr, size_t later_step = 0) {
   if constexpr (Rows > 1) {
-    if (rows < Rows) return compute_rows<T, Rows - 1, Vectors>(product, weight, rows, row, vector);
+    if (rows < Rows)
+      return compute_rows<T, Near, Rows - 1, Vectors>(product, weight, rows, row, vector, later, later_step);
   }
-  compute_tile<T, Rows, Vectors>(product, weight, row, vector);
+  compute_tile<T, Near, Rows, Vectors>(product, weight, row, vector, later, later_step);
 }
 
 // The product for panels [panel_begin, panel_end): lets threads share the columns of a small batch.
@@ -90,12 +98,20 @@ void gemm_panels(const Product<T>& product, const PackedView<T>& weight, size_t 
   size_t vector = panel_begin * kPanelVectors;
   const size_t end = panel_end * kPanelVectors;
   if (product.rows <= 2)  // too few rows to hide latency: take more columns at once
-    for (; vector + 8 <= end; vector += 8) compute_rows<T, 2, 8>(product, weight, product.rows, 0, vector);
+    for (; vector + 8 <= end; vector += 8)
+      compute_rows<T, true, 2, 8>(product, weight, product.rows, 0, vector);
   const size_t tiles = (product.rows + kTileRows - 1) / kTileRows;
   for (; vector < end; vector += kTileVectors)
     for (size_t tile = 0; tile < tiles; ++tile) {  // tiles of nearly equal height
       size_t row = product.rows * tile / tiles, next = product.rows * (tile + 1) / tiles;
-      compute_rows<T, kTileRows, kTileVectors>(product, weight, next - row, row, vector);
+      if (tiles == 1) {
+        compute_rows<T, true, kTileRows, kTileVectors>(product, weight, next - row, row, vector);
+        continue;
+      }
+      const size_t panel = weight.depth * kPanelColumns<T>;
+      const T* later = weight.data + (vector / kPanelVectors + 1) * panel + panel / tiles * tile;
+      compute_rows<T, false, kTileRows, kTileVectors>(product, weight, next - row, row, vector, later,
+                                                      kPanelColumns<T> / tiles);
     }
 }
 
