@@ -1,8 +1,8 @@
 // The same product by AMX, whose registers are tiles of 16 rows x 64 bytes; include only from kernels.
 //
 // A tile of weights is what 16 depth quads hold for 16 columns, as int8_matrix.h packs them. An instruction
-// takes 16 cycles and its result is ready after 52: six tiles of sums keep the unit busy with one row of
-// tiles of codes, four with two.
+// takes 16 cycles, fewer where rows are few, and its result is ready after 52: four tiles of sums keep the
+// unit busy.
 #pragma once
 
 #if defined(__AMX_INT8__)
@@ -80,20 +80,17 @@ inline __attribute__((always_inline)) void fetch_next(const int8_t* stored) {
   for (size_t i = 0; i < bytes; i += line) _mm_prefetch(stored + i, _MM_HINT_T1);
 }
 
-// Up to 32 rows, one panel: tiles 0-3 are sums, 4 and 5 codes, 6 and 7 weights.
+// From 17 to 32 rows, one panel: tiles 0-3 are sums, 4 and 5 codes, 6 and 7 weights.
 inline void multiply_tall(const Int8Product& product, const Int8View& weight, size_t row, size_t rows,
                           size_t panel) {
   constexpr size_t step = 2 * kTileColumns * kQuad, half = kTileColumns * kQuad;
   const uint8_t *upper = product.codes + row * product.stride, *lower = upper + kTileSide * product.stride;
   const size_t panel_bytes = weight.depth * kPanelColumns<float>;
   const int8_t* stored = weight.data + panel * panel_bytes;
-  const bool both = rows > kTileSide;
   _tile_zero(0);
   _tile_zero(1);
-  if (both) {
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  _tile_zero(2);
+  _tile_zero(3);
   for (size_t d = 0; d < weight.depth; d += kTileDepth) {
     const size_t place = d / kQuad * step;
     _tile_loadd(4, upper + d, product.stride);
@@ -102,7 +99,6 @@ inline void multiply_tall(const Int8Product& product, const Int8View& weight, si
     _tile_loadd(7, stored + place + half, step);
     _tile_dpbusd(1, 4, 7);
     if (row == 0) fetch_next(stored + place + panel_bytes);
-    if (!both) continue;
     _tile_loadd(5, lower + d, product.stride);
     _tile_dpbusd(2, 5, 6);
     _tile_dpbusd(3, 5, 7);
@@ -111,16 +107,12 @@ inline void multiply_tall(const Int8Product& product, const Int8View& weight, si
   constexpr size_t stride = kTileColumns * sizeof(int32_t);
   _tile_stored(0, sums[0], stride);
   _tile_stored(1, sums[1], stride);
-  if (both) {
-    _tile_stored(2, sums[2], stride);
-    _tile_stored(3, sums[3], stride);
-  }
-  const size_t column = panel * kPanelColumns<float>, above = rows < kTileSide ? rows : kTileSide;
+  _tile_stored(2, sums[2], stride);
+  _tile_stored(3, sums[3], stride);
   for (size_t tile = 0; tile < 2; ++tile) {
-    store_tile(product, weight, sums[tile], row, above, column + tile * kTileColumns);
-    if (both)
-      store_tile(product, weight, sums[2 + tile], row + kTileSide, rows - kTileSide,
-                 column + tile * kTileColumns);
+    const size_t column = panel * kPanelColumns<float> + tile * kTileColumns;
+    store_tile(product, weight, sums[tile], row, kTileSide, column);
+    store_tile(product, weight, sums[2 + tile], row + kTileSide, rows - kTileSide, column);
   }
 }
 
@@ -130,23 +122,20 @@ inline void amx_gemm_panels(const Int8Product& product, const Int8View& weight, 
   constexpr size_t most = 2 * kTileSide;
   for (size_t row = 0, rows; row < product.rows; row += rows) {
     rows = product.rows - row < most ? product.rows - row : most;
-    const size_t above = rows < kTileSide ? rows : kTileSide, below = rows - above;
+    TileConfig config;
     size_t panel = panel_begin;
-    if (below == 0) {
-      TileConfig config;
-      for (size_t tile = 0; tile < 5; ++tile) config.set(tile, above);
+    if (rows <= kTileSide) {
+      for (size_t tile = 0; tile < 5; ++tile) config.set(tile, rows);
       for (size_t tile = 5; tile < 8; ++tile) config.set(tile, kTileSide);
       _tile_loadconfig(&config);
       for (; panel + 2 <= panel_end; panel += 2) multiply_few<2>(product, weight, row, rows, panel);
       if (panel < panel_end) multiply_few<1>(product, weight, row, rows, panel);
-      continue;
+    } else {
+      for (size_t tile : {0, 1, 4, 6, 7}) config.set(tile, kTileSide);
+      for (size_t tile : {2, 3, 5}) config.set(tile, rows - kTileSide);
+      _tile_loadconfig(&config);
+      for (; panel < panel_end; ++panel) multiply_tall(product, weight, row, rows, panel);
     }
-    TileConfig config;
-    for (size_t tile : {0, 1, 4}) config.set(tile, above);
-    for (size_t tile : {2, 3, 5}) config.set(tile, below ? below : 1);
-    for (size_t tile : {6, 7}) config.set(tile, kTileSide);
-    _tile_loadconfig(&config);
-    for (; panel < panel_end; ++panel) multiply_tall(product, weight, row, rows, panel);
   }
   _tile_release();
 }
