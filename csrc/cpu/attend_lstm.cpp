@@ -2,6 +2,7 @@
 #include "cpu/attend_lstm.h"
 
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -66,19 +67,20 @@ void run_chunks(std::vector<AttendChunk> chunks, const AttendShape& shape, const
     const size_t rows = chunk.row_end - chunk.row_begin;
     const size_t width = shape.hidden_dim + shape.feature_dim + shape.state_columns();
     std::vector<size_t> active(rows);
-    std::vector<T> scratch(rows * width + shape.regions + 64 / sizeof(T));
+    const std::unique_ptr<T[]> scratch(new T[rows * width + shape.regions + 64 / sizeof(T)]);
     chunk.active = active.data();
-    run(chunk, scratch.data());
+    run(chunk, scratch.get());
   });
 }
 
 // The keys as the kernels want them: once a picture instead of once a step.
 template <class T>
-std::vector<T> prepare_keys(const AttendForward<T>& op) {
+std::unique_ptr<T[]> prepare_keys(const AttendForward<T>& op) {
   const size_t size = op.shape.regions * op.shape.attention_dim;  // of an image
-  std::vector<T> keys(op.keys, op.keys + op.shape.images * size);
-  parallel_for(op.shape.images,
-               [&](size_t image) { PYCAP_DISPATCH(prepare_tanh<T>(keys.data() + image * size, size)); });
+  std::unique_ptr<T[]> keys(new T[op.shape.images * size]);
+  parallel_for(op.shape.images, [&](size_t image) {
+    PYCAP_DISPATCH(prepare_tanh<T>(op.keys + image * size, size, keys.get() + image * size));
+  });
   return keys;
 }
 
@@ -88,13 +90,14 @@ template <class T>
 void attend_lstm_forward(const AttendForward<T>& op) {
   const AttendShape& s = op.shape;
   check_rows(s, op.lengths, op.image_index, false);
-  PackedMatrix<T> state(s.state_columns(), s.hidden_dim), context(op.context, s.gates(), s.feature_dim);
+  auto state = PackedMatrix<T>::unfilled(s.state_columns(), s.hidden_dim);
+  const PackedMatrix<T> context(op.context, s.gates(), s.feature_dim);
   state.fill(op.recurrent, s.gates(), s.hidden_dim, s.hidden_dim, 1);
   state.fill(op.query, s.attention_dim, s.hidden_dim, s.hidden_dim, 1, s.gates());
   state.fill(op.gate, 1, s.hidden_dim, s.hidden_dim, 1, s.gates() + s.attention_dim);
-  const std::vector<T> keys = prepare_keys(op);
+  const auto keys = prepare_keys(op);
   AttendForward<T> prepared = op;
-  prepared.keys = keys.data();
+  prepared.keys = keys.get();
   run_chunks<T>(cut_chunks(s, op.lengths, op.image_index, false), s, [&](AttendChunk chunk, T* scratch) {
     PYCAP_DISPATCH(run_attend_forward<T>(prepared, state.view(), context.view(), chunk, scratch));
   });
@@ -105,14 +108,15 @@ void attend_lstm_backward(const AttendBackward<T>& op) {
   const AttendForward<T>& forward = op.forward;
   const AttendShape& s = forward.shape;
   check_rows(s, forward.lengths, forward.image_index, true);
-  PackedMatrix<T> state(s.hidden_dim, s.state_columns()), context(s.feature_dim, s.gates());  // transposed
+  auto state = PackedMatrix<T>::unfilled(s.hidden_dim, s.state_columns());  // transposed
+  auto context = PackedMatrix<T>::unfilled(s.feature_dim, s.gates());
   context.fill(forward.context, s.feature_dim, s.gates(), 1, s.feature_dim);
   state.fill(forward.recurrent, s.hidden_dim, s.gates(), 1, s.hidden_dim);
   state.fill(forward.query, s.hidden_dim, s.attention_dim, 1, s.hidden_dim, 0, s.gates());
   state.fill(forward.gate, s.hidden_dim, 1, 1, s.hidden_dim, 0, s.gates() + s.attention_dim);
-  const std::vector<T> keys = prepare_keys(forward);
+  const auto keys = prepare_keys(forward);
   AttendBackward<T> prepared = op;
-  prepared.forward.keys = keys.data();
+  prepared.forward.keys = keys.get();
   run_chunks<T>(
       cut_chunks(s, forward.lengths, forward.image_index, true), s, [&](AttendChunk chunk, T* scratch) {
         PYCAP_DISPATCH(run_attend_backward<T>(prepared, state.view(), context.view(), chunk, scratch));

@@ -83,7 +83,7 @@ struct AttendChunk {
   void run_attend_forward(const AttendForward<T>& op, PackedView<T> state, PackedView<T> context,   \
                           AttendChunk chunk, T* scratch);                                           \
   template <class T>                                                                                \
-  void prepare_tanh(T* values, size_t count); /* put summands for tanh_of_sum in their place */     \
+  void prepare_tanh(const T* values, size_t count, T* summands); /* those of vector_math.h */       \
   template <class T>                                                                                \
   void run_attend_backward(const AttendBackward<T>& op, PackedView<T> state, PackedView<T> context, \
                            AttendChunk chunk, T* scratch);                                          \

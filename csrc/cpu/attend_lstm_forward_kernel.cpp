@@ -12,8 +12,8 @@ void copy(const T* source, size_t count, T* target) {
   __builtin_memcpy(target, source, count * sizeof(T));
 }
 
-// energies[r] = score . tanh(keys_r + query), from their tanh_summands; softmax in place over `regions`,
-// padded to whole vectors.
+// energies[r] = score . tanh(keys_r + query), from their tanh_summands and up to a constant that a softmax
+// ignores; softmax in place over `regions`, padded to whole vectors.
 template <class T>
 void attend(const T* keys, const T* query, const T* score, size_t regions, size_t attention_dim,
             T* energies) {
@@ -24,9 +24,9 @@ void attend(const T* keys, const T* query, const T* score, size_t regions, size_
     Vec<T> sum{};
     for (size_t a = 0; a < attention_dim; a += lanes) {
       size_t count = attention_dim - a;
-      sum += load(score + a, count) * tanh_of_sum(load(key + a, count), load(query + a, count));
+      sum += load(score + a, count) * half_gap(load(key + a, count), load(query + a, count));
     }
-    energies[r] = sum_lanes<T>(sum);
+    energies[r] = -2 * sum_lanes<T>(sum);
   }
   for (size_t r = regions; r < padded; ++r) energies[r] = -T(__builtin_inff());
   Vec<T> highest = load(energies);
@@ -100,13 +100,13 @@ void zero_tail(const AttendForward<T>& op, size_t row) {  // the steps that are 
 }  // namespace
 
 template <class T>
-void prepare_tanh(T* values, size_t count) {
+void prepare_tanh(const T* values, size_t count, T* summands) {
   for (size_t i = 0; i < count; i += kLanes<T>)
-    store(values + i, tanh_summand(load(values + i, count - i)), count - i);
+    store(summands + i, tanh_summand(load(values + i, count - i)), count - i);
 }
 
-template void prepare_tanh(float*, size_t);
-template void prepare_tanh(double*, size_t);
+template void prepare_tanh(const float*, size_t, float*);
+template void prepare_tanh(const double*, size_t, double*);
 
 // scratch: (rows, hidden_dim + feature_dim + state_columns) + one padded row of regions
 template <class T>
@@ -135,7 +135,7 @@ void run_attend_forward(const AttendForward<T>& op, PackedView<T> state_weight, 
       T* query = linear + i * columns + s.gates();
       copy(query, s.attention_dim, op.queries + step * s.attention_dim);
       const T beta = sigmoid_scalar(query[s.attention_dim] + *op.gate_bias);
-      prepare_tanh(query, s.attention_dim);
+      prepare_tanh(query, s.attention_dim, query);
       attend(op.keys + image * s.regions * s.attention_dim, query, op.score, s.regions, s.attention_dim,
              energies);
       copy(energies, s.regions, op.attention + step * s.regions);

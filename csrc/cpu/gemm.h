@@ -44,7 +44,19 @@ inline __attribute__((always_inline)) void compute_tile(const Product<T>& produc
   const size_t panel_stride = weight.depth * kPanelColumns<T>;
   const T* b = weight.data + vector / kPanelVectors * panel_stride + vector % kPanelVectors * kLanes<T>;
   const T* a = product.a + row * product.lda;
-  Vec<T> sums[Rows][Vectors] = {};
+  Vec<T> sums[Rows][Vectors];
+#pragma GCC unroll 16
+  for (size_t v = 0; v < Vectors; ++v) {
+    const size_t column = (vector + v) * kLanes<T>, count = weight.columns - column;
+    const bool used = column < weight.columns;
+    const Vec<T> bias = product.bias && used ? load(product.bias + column, count) : Vec<T>{};
+#pragma GCC unroll 16
+    for (size_t r = 0; r < Rows; ++r)
+      sums[r][v] = product.accumulate && used
+                       ? bias + load(product.c + (row + r) * product.ldc + column, count)
+                       : bias;
+  }
+#pragma GCC unroll 2  // scalar instructions take turns of the multipliers' ports: half as many
   for (size_t d = 0; d < weight.depth; ++d) {
     if (Near) {
       __builtin_prefetch(b + kPrefetchDepth * kPanelColumns<T>);
@@ -67,16 +79,11 @@ inline __attribute__((always_inline)) void compute_tile(const Product<T>& produc
   }
 #pragma GCC unroll 16
   for (size_t v = 0; v < Vectors; ++v) {
-    size_t column = (vector + v) * kLanes<T>;
+    const size_t column = (vector + v) * kLanes<T>;
     if (column >= weight.columns) break;
-    size_t count = weight.columns - column;
-    Vec<T> bias = product.bias ? load(product.bias + column, count) : Vec<T>{};
 #pragma GCC unroll 16
-    for (size_t r = 0; r < Rows; ++r) {
-      T* c = product.c + (row + r) * product.ldc + column;
-      Vec<T> result = sums[r][v] + bias;
-      store(c, product.accumulate ? result + load(c, count) : result, count);
-    }
+    for (size_t r = 0; r < Rows; ++r)
+      store(product.c + (row + r) * product.ldc + column, sums[r][v], weight.columns - column);
   }
 }
 

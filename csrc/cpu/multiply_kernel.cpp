@@ -33,6 +33,7 @@ inline __attribute__((always_inline)) void compute_tile(const Multiply& m, size_
   }
   for (size_t first = 0; first < m.depth; first += kBlock) {
     const size_t count = m.depth - first < kBlock ? m.depth - first : kBlock;
+#pragma GCC unroll 2  // as in gemm.h
     for (size_t d = 0; d < count; ++d) {
       Floats values[Vectors];
       __builtin_prefetch(ahead, 0, 2);

@@ -27,6 +27,7 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;
   PackedMatrix(size_t columns, size_t depth);                   // all zero, to be filled by blocks
+  static PackedMatrix unfilled(size_t columns, size_t depth);   // no values yet, but for the padding's zeros
   PackedMatrix(const T* weight, size_t columns, size_t depth);  // from a contiguous torch Linear weight
   ~PackedMatrix();
   PackedMatrix(PackedMatrix&& other) noexcept;
@@ -48,6 +49,9 @@ class PackedMatrix {
   PackedView<T> view() const { return {data_, columns_, depth_}; }
 
  private:
+  void own(void* memory);  // `bytes` and room to align them
+  size_t bytes() const { return panels() * depth_ * kPanelBytes; }
+
   void* memory_ = nullptr;
   T* data_ = nullptr;  // (panels, depth, kPanelColumns), 64-byte aligned in `memory_`
   size_t columns_ = 0;

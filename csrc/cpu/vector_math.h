@@ -127,9 +127,9 @@ inline Vec<double> tanh(Vec<double> x) {
   return x;
 }
 
-// tanh of sums whose summands repeat: tanh(x + y) = 1 - 2 / (1 + exp(2x) exp(2y)), so that each summand is
-// exponentiated once and a sum costs one reciprocal. A summand beyond 21.5 counts as 21.5, so that no product
-// overflows. In double, the checking precision, a summand stays as it is.
+// tanh of sums whose summands repeat: tanh(x + y) = 1 - 2 half_gap, which is 1 / (1 + exp(2x) exp(2y)), so
+// that each summand is exponentiated once and a sum costs one reciprocal. A summand beyond 21.5 counts
+// as 21.5, so that no product overflows. In double, the checking precision, a summand stays as it is.
 inline Vec<float> tanh_summand(Vec<float> x) {
   const float limit = 43;
   Vec<float> twice = x + x;
@@ -137,13 +137,13 @@ inline Vec<float> tanh_summand(Vec<float> x) {
   return exp(twice < -limit ? broadcast(-limit) : twice);
 }
 
-inline Vec<float> tanh_of_sum(Vec<float> first, Vec<float> second) {
-  return 1.0f - 2.0f * reciprocal(1.0f + first * second);
-}
+inline Vec<float> half_gap(Vec<float> first, Vec<float> second) { return reciprocal(1.0f + first * second); }
 
 inline Vec<double> tanh_summand(Vec<double> x) { return x; }
 
-inline Vec<double> tanh_of_sum(Vec<double> first, Vec<double> second) { return tanh(first + second); }
+inline Vec<double> half_gap(Vec<double> first, Vec<double> second) {
+  return 0.5 * (1.0 - tanh(first + second));
+}
 
 inline Vec<float> sigmoid(Vec<float> x) { return reciprocal(1.0f + exp(-x)); }
 

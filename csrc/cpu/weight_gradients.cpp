@@ -1,6 +1,7 @@
 #include "cpu/weight_gradients.h"
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "cpu/pool.h"
@@ -34,7 +35,7 @@ template <class T, class Locate>
 std::vector<PackedMatrix<T>> pack_rows(size_t columns, size_t steps, const Locate& locate) {
   std::vector<PackedMatrix<T>> blocks;
   for (size_t first = 0; first < steps; first += kDepth)
-    blocks.emplace_back(columns, std::min(kDepth, steps - first));
+    blocks.push_back(PackedMatrix<T>::unfilled(columns, std::min(kDepth, steps - first)));
   parallel_for(blocks.size(), [&](size_t block) {
     for (size_t d = 0; d < blocks[block].depth(); ++d) blocks[block].fill_row(d, locate(block * kDepth + d));
   });
@@ -112,8 +113,8 @@ void sum_weight_gradients(const AttendBackward<T>& op) {
   parallel_for(tasks.size(), [&](size_t task) {
     const auto& [product, first] = tasks[task];
     const size_t rows = std::min(kRows, product->columns - first);
-    std::vector<T> turned(rows * stride);
-    multiply_rows_of(*product, steps, first, rows, turned.data(), stride);
+    const std::unique_ptr<T[]> turned(new T[rows * stride]);
+    multiply_rows_of(*product, steps, first, rows, turned.get(), stride);
   });
 }
 
