@@ -38,7 +38,8 @@ inline float find_threshold(const RankView& ranking, const WordKey* list, const 
 // Logits of whole tiles, reduced while they are in cache: what a softmax and a ranking need of them.
 void rank_words(const StepView& step, const RankView& ranking, size_t begin, size_t end, size_t task) {
   float* logits = step.logits + task * step.count * kTileWords;
-  for (size_t tile = begin; tile < end; ++tile) {
+  for (size_t turn = begin; turn < end; ++turn) {
+    const size_t tile = ranking.backwards ? begin + (end - 1 - turn) : turn;
     const size_t first = tile * kTileWords;
     const size_t words = compute_logits(step, tile, logits);
     for (size_t row = 0; row < step.count; ++row) {  // no branch here depends on logits

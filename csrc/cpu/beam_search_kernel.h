@@ -15,6 +15,7 @@ struct RankView {
   int32_t end;
   size_t barred_count;
   size_t ranks;      // words listed of every row
+  bool backwards;    // from the last tile to the first
   float* end_logit;  // (rows,), of END
   WordKey* lists;  // (tasks, rows, list_stride(ranks)): best words of the task's tiles; to be clear at first
 

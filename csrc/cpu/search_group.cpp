@@ -23,6 +23,7 @@ SearchGroup::SearchGroup(SearchCall& call, size_t slots, Team& team)
       static_cast<size_t>(std::count(call.barred, call.barred + decoder_.sizes.vocab_size, 1));
   ranking_.end = settings.end;
   ranking_.ranks = std::min(2 * settings.beam, decoder_.sizes.vocab_size);
+  ranking_.backwards = false;
   arena_.plan(history_, slots * settings.max_length * settings.beam * call.batch.regions);
   arena_.plan(ranking_.end_logit, rows);
   arena_.plan(ranking_.lists, team.threads() * rows * list_stride(ranking_.ranks));
@@ -39,9 +40,11 @@ void SearchGroup::extend(size_t slot, uint32_t parents) {
 
 void SearchGroup::predict() {
   clear_lists(ranking_.lists, team_.threads() * view_.count, ranking_.ranks);
-  tasks_ = team_.cut(tiles_, [&](size_t begin, size_t end, size_t task) {
+  auto rank = [&](size_t begin, size_t end, size_t task) {
     PYCAP_DISPATCH(rank_words(view_, ranking_, begin, end, task));
-  });
+  };
+  tasks_ = team_.cut(tiles_, rank, 1, ranking_.backwards);
+  ranking_.backwards = !ranking_.backwards;  // caches still hold the weights that were read last
 }
 
 bool SearchGroup::advance(size_t slot) {

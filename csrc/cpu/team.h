@@ -38,9 +38,10 @@ class Team {
 
   // Call phase(begin, end, share) for parts of [0, units) that are multiples of `grain` but at the end;
   // returns how many shares there were. A share is what a member starts with; who is done helps others, so
-  // that a member whose core is slowed down by other programs does not hold up the rest.
+  // that a member whose core is slowed down by other programs does not hold up the rest. `backwards`, a share
+  // is worked through from its end.
   template <class Phase>
-  size_t cut(size_t units, const Phase& phase, size_t grain = 1) {
+  size_t cut(size_t units, const Phase& phase, size_t grain = 1, bool backwards = false) {
     const size_t members = std::min<size_t>(arrived_.load(std::memory_order_acquire), threads_ - 1);
     const size_t shares = std::min(members + 1, (units + grain - 1) / grain);
     if (shares < 2) {
@@ -51,21 +52,23 @@ class Team {
       const Phase& phase;
       std::array<Seat, kMost>& seats;
       size_t units, grain, shares;
+      bool backwards;
 
       size_t begin(size_t share) const { return units / grain * share / shares * grain; }
       size_t end(size_t share) const { return share + 1 == shares ? units : begin(share + 1); }
-    } context{phase, seats_, units, grain, shares};
-    for (size_t share = 0; share < shares; ++share)
-      seats_[share].next.store(context.begin(share), std::memory_order_relaxed);
+    } context{phase, seats_, units, grain, shares, backwards};
+    for (size_t share = 0; share < shares; ++share) seats_[share].taken.store(0, std::memory_order_relaxed);
     context_ = &context;
     part_ = [](const void* source, size_t member) {
       const Context& c = *static_cast<const Context*>(source);
       for (size_t i = 0; i < std::min(c.shares, kHelped); ++i) {
-        const size_t share = (member + i) % c.shares, end = c.end(share);
-        const size_t whole = end - c.begin(share);
-        const size_t piece = (whole / kPieces + c.grain) / c.grain * c.grain;
-        for (size_t begin; (begin = c.seats[share].next.fetch_add(piece, std::memory_order_relaxed)) < end;)
+        const size_t share = (member + i) % c.shares, first = c.begin(share), end = c.end(share);
+        const size_t piece = ((end - first) / kPieces + c.grain) / c.grain * c.grain;
+        const size_t pieces = (end - first + piece - 1) / piece;
+        for (size_t turn; (turn = c.seats[share].taken.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
+          const size_t begin = first + (c.backwards ? pieces - 1 - turn : turn) * piece;
           c.phase(begin, std::min(begin + piece, end), member);
+        }
       }
     };
     const uint64_t order = publish(shares - 1);
@@ -80,7 +83,7 @@ class Team {
 
   struct alignas(64) Seat {         // a cache line of its own
     std::atomic<uint64_t> done{0};  // the last order carried out
-    std::atomic<size_t> next{0};    // unit of the share that nobody has taken yet
+    std::atomic<size_t> taken{0};   // pieces of the share that somebody has taken
   };
 
   static constexpr size_t kMost = 64, kDismissed = 255;

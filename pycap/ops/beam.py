@@ -65,7 +65,6 @@ class BeamDecoder:
         self.precision = precision
         self._native = _pack(weights, precision) if library.wanted() == "native" else None
 
-    @torch.no_grad()
     def search(
         self,
         features: Tensor,
@@ -106,14 +105,14 @@ class BeamDecoder:
             "banned": tuple(banned),
         }
         native = self._packed()
-        if isinstance(native, CudaDecoder) and native.takes(features, beam, max_length):
-            return native.search(features, **settings, start=start)
-        if not isinstance(native, PackedDecoder):
+        if isinstance(native, PackedDecoder):
+            found = native.search(_as_array(features), **settings, start=start, threads=self.threads)
+            return BeamResult(*map(torch.from_numpy, found))
+        with torch.no_grad():
+            if isinstance(native, CudaDecoder) and native.takes(features, beam, max_length):
+                return native.search(features, **settings, start=start)
             return beam_search_reference(*self._unpacked(features, start), **settings)
-        found = native.search(_as_array(features), **settings, start=start, threads=self.threads)
-        return BeamResult(*map(torch.from_numpy, found))
 
-    @torch.no_grad()
     def sample(
         self,
         features: Tensor,
@@ -154,10 +153,11 @@ class BeamDecoder:
             "banned": tuple(banned),
         }
         native = self._packed()
-        if not isinstance(native, PackedDecoder):
+        if isinstance(native, PackedDecoder):
+            found = native.sample(_as_array(features), **settings, start=start, threads=self.threads)
+            return SampleResult(*map(torch.from_numpy, found))
+        with torch.no_grad():
             return sample_reference(*self._unpacked(features, start), **settings)
-        found = native.sample(_as_array(features), **settings, start=start, threads=self.threads)
-        return SampleResult(*map(torch.from_numpy, found))
 
     def _packed(self) -> PackedDecoder | CudaDecoder | None:
         """Return the native decoder, packed now if it was not yet; None where the reference has to decode."""
