@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,10 @@ def main() -> None:
     )
     wanted = tuple(parser.parse_args().rows) or ("",)
     chosen = [row for row in rows if row.startswith(wanted)]
+    if not chosen:
+        parser.error(f"no row begins with {' or '.join(wanted)}")
+    if not shutil.which("valgrind"):
+        sys.exit("valgrind is not installed: apt-get install valgrind")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_problems(folder, {DECODE[row][1] for row in chosen if row in DECODE})

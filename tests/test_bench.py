@@ -15,7 +15,7 @@ from tiny import child_environment
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))  # behind an installed pycap
 
-from bench import gpu, machine, peaks, pictures, report, rows, tables  # noqa: E402
+from bench import gpu, instructions, machine, peaks, pictures, report, rows, tables  # noqa: E402
 from bench.case import PEERS, Settings  # noqa: E402
 from bench.floors import Work, decode_work, find_floor  # noqa: E402
 from bench.peers.beam import Round, Start  # noqa: E402
@@ -215,3 +215,22 @@ def test_gpu_tables_show_ratios_and_shares_of_the_floor():
     assert "| PyTorch eager | 20.000 ms | 100.0 us | 100.00 | 0 % |" in lines
     assert gpu.decode_floor(1, 10_000, limits) == pytest.approx(5 * 16 * 1e-6)  # barriers
     assert gpu.decode_floor(256, 10_000, limits) > gpu.decode_floor(64, 10_000, limits)
+
+
+def run_instructions(*words: str) -> subprocess.CompletedProcess:
+    """Run bench.instructions as a user would, or as its own child."""
+    command = [sys.executable, "-m", "bench.instructions", *words]
+    return subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("row", ["decode, 2,500 words, int8", instructions.TRAIN])
+def test_instructions_are_counted_of_calls_that_run(tmp_path: Path, row: str):
+    instructions.write_problems(tmp_path, {2_500} if row in instructions.DECODE else set())
+    done = run_instructions("--child", row, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+
+
+def test_instructions_name_a_row_that_is_none():
+    done = run_instructions("decode, 7 words")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("no row begins with decode, 7 words")
