@@ -223,14 +223,14 @@ def run_instructions(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("row", ["decode, 2,500 words, int8", instructions.TRAIN])
+@pytest.mark.parametrize("row", ["decode, int8", instructions.TRAIN])
 def test_instructions_are_counted_of_calls_that_run(tmp_path: Path, row: str):
-    instructions.write_problems(tmp_path, {2_500} if row in instructions.DECODE else set())
-    done = run_instructions("--child", row, str(tmp_path))
+    instructions.write_problem(tmp_path)
+    done = run_instructions("--child", row, "1", str(tmp_path))
     assert done.returncode == 0, done.stderr
 
 
 def test_instructions_name_a_row_that_is_none():
-    done = run_instructions("decode, 7 words")
+    done = run_instructions("decode, float64")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("no row begins with decode, 7 words")
+    assert done.stderr.splitlines()[-1].endswith("no row begins with decode, float64")

@@ -40,10 +40,10 @@ void SearchGroup::extend(size_t slot, uint32_t parents) {
 
 void SearchGroup::predict() {
   clear_lists(ranking_.lists, team_.threads() * view_.count, ranking_.ranks);
-  auto rank = [&](size_t begin, size_t end, size_t task) {
+  auto rank_tiles = [&](size_t begin, size_t end, size_t task) {
     PYCAP_DISPATCH(rank_words(view_, ranking_, begin, end, task));
   };
-  tasks_ = team_.cut(tiles_, rank, 1, ranking_.backwards);
+  tasks_ = team_.cut(tiles_, rank_tiles, 1, ranking_.backwards);
   ranking_.backwards = !ranking_.backwards;  // caches still hold the weights that were read last
 }
 
