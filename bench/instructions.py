@@ -32,7 +32,7 @@ def count_instructions(row: str, calls: int, folder: Path) -> int:
     """Return the instructions of a process that makes some calls of a row."""
     tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command = [*tool, sys.executable, "-m", "bench.instructions", "--child", row, str(calls), str(folder)]
-    environment = child_environment(PYCAP_FORCE_ISA="avx2", OMP_NUM_THREADS="1", PYTHONHASHSEED="0")
+    environment = child_environment(PYCAP_FORCE_ISA="avx2", PYTHONHASHSEED="0")
     done = subprocess.run(command, env=environment, cwd=HOME, capture_output=True, text=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not found:
@@ -53,9 +53,8 @@ def search(row: str, folder: Path) -> Callable[[], object]:
     """Return the call of a decode row: a picture, beam 5, 2,500 words, 49 regions, 14 steps, widths 512."""
     from pycap.ops.packed import PackedDecoder
 
-    weights = {name: np.ascontiguousarray(value) for name, value in np.load(folder / "weights.npz").items()}
-    decoder = PackedDecoder(weights, DECODE[row])
-    return partial(decoder.search, np.load(folder / "features.npy"), beam=5, max_length=13, threads=1)
+    decoder = PackedDecoder(dict(np.load(folder / "weights.npz")), DECODE[row])
+    return partial(decoder.search, np.load(folder / "features.npy"), beam=5, max_length=13)
 
 
 def train() -> Callable[[], object]:
@@ -65,8 +64,6 @@ def train() -> Callable[[], object]:
     from bench.rows.attend_lstm import differentiate, make_problem
     from pycap import ops
 
-    torch.set_num_threads(1)
-    ops.set_threads(1)
     problem = make_problem(images=1, captions=5, regions=49, dim=512, steps=12)
     lengths, image_index = torch.full((5,), 12), torch.zeros(5, dtype=torch.int64)
     return partial(differentiate, lambda: ops.attend_lstm(*problem, lengths, image_index), problem)
@@ -77,7 +74,7 @@ def main() -> None:
     rows = (*DECODE, TRAIN)
     if sys.argv[1:2] == ["--child"]:
         row, calls, folder = sys.argv[2:]
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # no second thread whose waiting is counted
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one thread: others would be counted waiting
         run = search(row, Path(folder)) if row in DECODE else train()
         for _ in range(int(calls)):
             run()

@@ -36,14 +36,19 @@ LIMITS = {
 MACHINE = {"threads": 2, "caches": {"L2": 1 << 20}, "limits": LIMITS}
 
 
+def run_module(name: str, *words: str) -> subprocess.CompletedProcess:
+    """Run a module of the bench as a user would."""
+    command = [sys.executable, "-m", name, *words]
+    return subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What a quick run of all rows and sweeps writes, with the peers that are installed and need no compiler."""
     target = tmp_path_factory.mktemp("bench") / "results.json"
     peers = [kind for kind in PEERS if kind != "compile" and not missing(kind)]
     words = ["--quick", "--sweep", "--threads", "1", "--peers", ",".join(peers), "--json", str(target)]
-    command = [sys.executable, "-m", "bench", *words]
-    done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
+    done = run_module("bench", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(target.read_text())
 
@@ -154,8 +159,7 @@ def test_limits_without_a_compiler_come_from_torch(monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_row_is_a_usage_error():
-    command = [sys.executable, "-m", "bench", "nothing"]
-    done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
+    done = run_module("bench", "nothing")
     assert done.returncode == 2
     assert "no row 'nothing'; there are decode," in done.stderr
 
@@ -190,8 +194,7 @@ def test_peer_that_never_looks_at_the_host_searches_as_pycap_does():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to measure")
 def test_gpu_benchmark_says_in_one_line_that_there_is_no_gpu():
-    command = [sys.executable, "-m", "bench.gpu"]
-    done = subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
+    done = run_module("bench.gpu")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("python -m bench.gpu: nothing to measure: ")
     assert done.stderr.count("\n") == 1
@@ -217,20 +220,14 @@ def test_gpu_tables_show_ratios_and_shares_of_the_floor():
     assert gpu.decode_floor(256, 10_000, limits) > gpu.decode_floor(64, 10_000, limits)
 
 
-def run_instructions(*words: str) -> subprocess.CompletedProcess:
-    """Run bench.instructions as a user would, or as its own child."""
-    command = [sys.executable, "-m", "bench.instructions", *words]
-    return subprocess.run(command, cwd=ROOT, env=child_environment(), capture_output=True, text=True)
-
-
 @pytest.mark.parametrize("row", ["decode, int8", instructions.TRAIN])
 def test_instructions_are_counted_of_calls_that_run(tmp_path: Path, row: str):
     instructions.write_problem(tmp_path)
-    done = run_instructions("--child", row, "1", str(tmp_path))
+    done = run_module("bench.instructions", "--child", row, "1", str(tmp_path))
     assert done.returncode == 0, done.stderr
 
 
 def test_instructions_name_a_row_that_is_none():
-    done = run_instructions("decode, float64")
+    done = run_module("bench.instructions", "decode, float64")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("no row begins with decode, float64")

@@ -60,7 +60,7 @@ void score_rows(const StepView& step, size_t slot, size_t region, size_t source,
   for (size_t a = 0; a < columns; a += kWidth) {
     const Floats factor = load(key + a), score = load(step.decoder.score + a);
 #pragma GCC unroll 16
-    for (size_t r = 0; r < Rows; ++r) sums[r] += score * reciprocal(1.0f + factor * load(queries[r] + a));
+    for (size_t r = 0; r < Rows; ++r) sums[r] += score * half_gap(factor, load(queries[r] + a));
   }
   for (size_t r = 0; r < Rows; ++r)
     step.attention[(source + r) * step.region_stride + region] = sum_lanes<float>(sums[r]);

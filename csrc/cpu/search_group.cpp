@@ -23,7 +23,6 @@ SearchGroup::SearchGroup(SearchCall& call, size_t slots, Team& team)
       static_cast<size_t>(std::count(call.barred, call.barred + decoder_.sizes.vocab_size, 1));
   ranking_.end = settings.end;
   ranking_.ranks = std::min(2 * settings.beam, decoder_.sizes.vocab_size);
-  ranking_.backwards = false;
   arena_.plan(history_, slots * settings.max_length * settings.beam * call.batch.regions);
   arena_.plan(ranking_.end_logit, rows);
   arena_.plan(ranking_.lists, team.threads() * rows * list_stride(ranking_.ranks));

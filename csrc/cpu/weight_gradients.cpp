@@ -11,6 +11,9 @@ namespace {
 
 constexpr size_t kDepth = 256;  // steps of a packed block: a panel of it fits the first-level cache
 constexpr size_t kRows = 64;    // of a gradient that a task makes
+constexpr size_t kAhead = 12;   // steps whose values are on their way: they lie far apart
+template <class T>
+constexpr size_t kLine = 64 / sizeof(T);  // values of a cache line
 
 // The computed steps of a batch, one row each, of whatever is indexed by (batch, time).
 struct Steps {
@@ -57,12 +60,10 @@ struct Product {
 template <class T>
 void multiply_rows_of(const Product<T>& product, const Steps& steps, size_t first, size_t rows, T* turned,
                       size_t stride) {
-  constexpr size_t line = 64 / sizeof(T),
-                   ahead = 12;  // steps whose values are on their way: they lie far apart
   const auto locate = [&](size_t step) { return product.left + steps.place(step) * product.columns + first; };
   for (size_t step = 0; step < steps.count(); ++step) {
-    const T *left = locate(step), *later = locate(std::min(step + ahead, steps.count() - 1));
-    for (size_t i = 0; i < rows; i += line) __builtin_prefetch(later + i);
+    const T *left = locate(step), *later = locate(std::min(step + kAhead, steps.count() - 1));
+    for (size_t i = 0; i < rows; i += kLine<T>) __builtin_prefetch(later + i);
     for (size_t i = 0; i < rows; ++i) turned[i * stride + step] = left[i];
   }
   for (size_t side = 0; side < 2 && product.target[side]; ++side) {
@@ -108,8 +109,8 @@ void sum_weight_gradients(const AttendBackward<T>& op) {
   std::vector<Task> tasks;
   for (const Product<T>& product : products)
     for (size_t first = 0; first < product.columns; first += kRows) tasks.push_back({&product, first});
-  constexpr size_t line = 64 / sizeof(T);
-  const size_t stride = ((steps.count() + line - 1) / line | 1) * line;  // odd lines: rows in different sets
+  const size_t stride =
+      ((steps.count() + kLine<T> - 1) / kLine<T> | 1) * kLine<T>;  // odd lines: rows in different sets
   parallel_for(tasks.size(), [&](size_t task) {
     const auto& [product, first] = tasks[task];
     const size_t rows = std::min(kRows, product->columns - first);
