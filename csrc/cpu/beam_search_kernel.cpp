@@ -44,12 +44,16 @@ void rank_words(const StepView& step, const RankView& ranking, size_t begin, siz
     const size_t words = compute_logits(step, tile, logits);
     for (size_t row = 0; row < step.count; ++row) {  // no branch here depends on logits
       const float* values = logits + row * kTileWords;
-      Floats largest = load(values), sum{};
+      Floats largest = load(values);
       for (size_t i = kWidth; i < kTileWords; i += kWidth)
         largest = maximum<float>(load(values + i), largest);
-      const float top = max_lanes<float>(largest);
+      step.tile_maximum[row * step.tile_stride + tile] = max_lanes<float>(largest);
+    }
+    for (size_t row = 0; row < step.count; ++row) {  // a loop of its own: no row waits for its maximum
+      const float* values = logits + row * kTileWords;
+      const float top = step.tile_maximum[row * step.tile_stride + tile];
+      Floats sum{};
       for (size_t i = 0; i < kTileWords; i += kWidth) sum += exp(load(values + i) - top);
-      step.tile_maximum[row * step.tile_stride + tile] = top;
       step.tile_sum[row * step.tile_stride + tile] = sum_lanes<float>(sum);
     }
     const size_t end_word = static_cast<size_t>(ranking.end) - first;  // wraps where END is in another tile

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 
+#include "core/aligned.h"
+
 namespace pycap {
 
 constexpr size_t kBlock = 16;
@@ -20,26 +22,21 @@ class BlockedMatrix {
  public:
   BlockedMatrix() = default;
   BlockedMatrix(size_t rows, size_t columns);  // all zero
-  ~BlockedMatrix();
-  BlockedMatrix(BlockedMatrix&& other) noexcept;
-  BlockedMatrix& operator=(BlockedMatrix&& other) noexcept;
-  BlockedMatrix(const BlockedMatrix&) = delete;
-  BlockedMatrix& operator=(const BlockedMatrix&) = delete;
 
   // Write a part at (row_begin, column_begin); its element (r, c) is source[r * row_stride + c *
   // column_stride].
   void fill(const float* source, size_t rows, size_t columns, size_t row_stride, size_t column_stride,
             size_t row_begin = 0, size_t column_begin = 0, float scale = 1);
 
-  const float* data() const { return data_; }
-  float* data() { return data_; }
+  const float* data() const { return data_.data(); }
+  float* data() { return data_.data(); }
   size_t rows() const { return rows_; }
   size_t columns() const { return columns_; }
   size_t blocks() const { return count_blocks(columns_); }
   size_t stride() const { return rows_ * kBlock; }
 
  private:
-  float* data_ = nullptr;  // 64-byte aligned
+  AlignedVector<float> data_;
   size_t rows_ = 0;
   size_t columns_ = 0;
 };

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
 #include <stdexcept>
-#include <utility>
 
 #include "cpu/pool.h"
 
 namespace pycap {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
 constexpr size_t kWidth = kPanelColumns<float>;
 
 }  // namespace
@@ -21,12 +18,11 @@ Int8Matrix::Int8Matrix(const PackedMatrix<float>& weight)
       offset_(weight.panels() * kWidth),
       columns_(weight.columns()),
       depth_(pad_to_quad(weight.depth())) {
-  const size_t count = weight.panels() * kWidth * depth_;
-  data_ = static_cast<int8_t*>(::operator new(std::max<size_t>(count, 1), kAlignment));
+  data_.resize(weight.panels() * kWidth * depth_);
   const float* source = weight.view().data;
   parallel_for(weight.panels(), [&](size_t panel) {
     const float* values = source + panel * weight.depth() * kWidth;
-    int8_t* stored = data_ + panel * depth_ * kWidth;
+    int8_t* stored = data_.data() + panel * depth_ * kWidth;
     float inverse[kWidth];
     for (size_t column = 0; column < kWidth; ++column) {
       float largest = 0;
@@ -49,19 +45,6 @@ Int8Matrix::Int8Matrix(const PackedMatrix<float>& weight)
     for (size_t column = 0; column < kWidth; ++column)
       offset_[panel * kWidth + column] = -kZeroCode * sums[column];
   });
-}
-
-Int8Matrix::~Int8Matrix() { ::operator delete(data_, kAlignment); }
-
-Int8Matrix::Int8Matrix(Int8Matrix&& other) noexcept { *this = std::move(other); }
-
-Int8Matrix& Int8Matrix::operator=(Int8Matrix&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(scale_, other.scale_);
-  std::swap(offset_, other.offset_);
-  std::swap(columns_, other.columns_);
-  std::swap(depth_, other.depth_);
-  return *this;
 }
 
 }  // namespace pycap

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/aligned.h"
 #include "cpu/packed_matrix.h"
 
 namespace pycap {
@@ -34,16 +35,13 @@ class Int8Matrix {
  public:
   Int8Matrix() = default;
   explicit Int8Matrix(const PackedMatrix<float>& weight);  // rounded to the nearest; values must be finite
-  ~Int8Matrix();
-  Int8Matrix(Int8Matrix&& other) noexcept;
-  Int8Matrix& operator=(Int8Matrix&& other) noexcept;
-  Int8Matrix(const Int8Matrix&) = delete;
-  Int8Matrix& operator=(const Int8Matrix&) = delete;
 
-  Int8View view() const { return {data_, scale_.data(), offset_.data(), columns_, depth_}; }
+  Int8View view() const {
+    return {data_.empty() ? nullptr : data_.data(), scale_.data(), offset_.data(), columns_, depth_};
+  }
 
  private:
-  int8_t* data_ = nullptr;  // 64-byte aligned
+  AlignedVector<int8_t> data_;
   std::vector<float> scale_;
   std::vector<int32_t> offset_;
   size_t columns_ = 0, depth_ = 0;
