@@ -79,9 +79,10 @@ class Captioner:
             warns and takes the reference.
         threads: CPU threads of the kernels, and of torch where it computes, for the whole process; None leaves
             them alone.
-        precision: of the native kernels on the CPU: "reduced" stores the decoder in 8 bits and, where the CPU has
-            AMX, multiplies the encoder in bfloat16; "full" computes in float32 throughout. A few captions in a
-            hundred differ, scores on dev by less than 0.003 CIDEr. PyTorch computes in float32 in any case.
+        precision: of the native kernels on the CPU: "reduced" stores the decoder in 8 bits and multiplies the
+            encoder in 16, as bfloat16 where the CPU has AMX, as integers where it has AVX-512 with VNNI; "full"
+            computes in float32 throughout. A few captions in a hundred differ, scores on dev by less than 0.003
+            CIDEr. PyTorch computes in float32 in any case.
 
     Raises:
         ValueError: the backend or the precision has another name, or `threads` is below 1.

@@ -123,7 +123,8 @@ def native_contenders(config: Config, model: CaptionModel, module: Pixels, pixel
         return Contender(f"pycap {precision}", run, dtype=precision, **more)
 
     full = contender("float32", required=1.0, work=count_work(module, pixels))
-    return [full, contender("bfloat16", required=0.0)] if supports_bfloat16() else [full]
+    reduced = ["int16", "bfloat16"] if supports_bfloat16() else ["int16"]
+    return [full, *(contender(precision, required=0.0) for precision in reduced)]
 
 
 def run_module(module: Callable[[Tensor], Seen], pixels: Tensor) -> Seen:

@@ -55,8 +55,15 @@ LayerArrays read_layer(const Arrays& arrays, const std::string& name, const Enco
   return layer;
 }
 
-Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t layers, size_t heads, bool bfloat,
-                     py::kwargs keywords) {
+EncoderPrecision read_precision(const std::string& name) {
+  if (name == "float32") return EncoderPrecision::float32;
+  if (name == "bfloat16") return EncoderPrecision::bfloat16;
+  if (name == "int16") return EncoderPrecision::int16;
+  throw py::value_error("precision must be float32, bfloat16 or int16, got " + name);
+}
+
+Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t layers, size_t heads,
+                     const std::string& precision, py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
   EncoderSizes sizes{{},
                      arrays.size("head.weight", 0),
@@ -65,7 +72,7 @@ Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t laye
                      layers,
                      heads,
                      heads > 0 || layers == 0 ? 0 : arrays.size("layers.0.squeeze.weight", 0),
-                     bfloat};
+                     read_precision(precision)};
   EncoderArrays weights{};
   const Dim feature = dimension("feature_dim", sizes.feature_dim), grid = dimension("grid", sizes.grid);
   const Dim stem = dimension("stem", kStemChannels),
@@ -116,10 +123,10 @@ void encode(const Encoder& encoder, size_t threads, bool with_attention, py::kwa
 }  // namespace
 
 void bind_encoder(py::module_& module) {
-  module.def("bfloat16_supported", &bfloat_supported, "True where Encoder takes bfloat16=True.");
+  module.def("bfloat16_supported", &bfloat_supported, "True where Encoder takes precision='bfloat16'.");
   py::class_<Encoder>(module, "Encoder", "An image encoder's weights, packed; pycap/ops/encode.py drives it.")
       .def(py::init(&pack_encoder), py::kw_only(), py::arg("blocks"), py::arg("layers"), py::arg("heads"),
-           py::arg("bfloat16"))
+           py::arg("precision"))
       .def("encode", &encode, py::kw_only(), py::arg("threads"), py::arg("with_attention"),
            "Fill the arrays features, and attention where it is wanted, from pixels.");
 }

@@ -2,9 +2,8 @@
 #if defined(PYCAP_BFLOAT)
 #include <immintrin.h>
 
-#include "cpu/bfloat.h"
 #include "cpu/clip.h"
-#include "cpu/filter_tile.h"
+#include "cpu/narrow_filter.h"
 
 namespace pycap {
 namespace bfloat {
@@ -13,7 +12,7 @@ namespace {
 typedef Vec<float> Floats;
 constexpr size_t kTileRows = 16;
 
-inline void store_bfloats(Bfloat* target, Floats value) {
+inline void store_bfloats(Narrow* target, Floats value) {
   const __m256bh narrow = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(value));
   __builtin_memcpy(target, &narrow, sizeof(narrow));
 }
@@ -29,30 +28,30 @@ struct TileConfig {
 };
 
 // What becomes of `rows` rows of a tile of sums.
-template <bool Narrow, bool Target>
-inline void finish_tile(const MultiplyBfloat& m, const float* sums, size_t row, size_t rows, size_t block) {
-  Bfloat* narrow =
-      m.narrow + (Narrow ? block / 2 * m.narrow_stride + row * kBfloatBlock + block % 2 * kBlock : 0);
-  float* target = m.target + (Target ? block * m.target_stride + (row + row / m.run * m.gap) * kBlock : 0);
+template <bool ToNarrow, bool ToTarget>
+inline void finish_tile(const MultiplyNarrow& m, const float* sums, size_t row, size_t rows, size_t block) {
+  Narrow* narrow =
+      m.narrow + (ToNarrow ? block / 2 * m.narrow_stride + row * kNarrowBlock + block % 2 * kBlock : 0);
+  float* target = m.target + (ToTarget ? block * m.target_stride + (row + row / m.run * m.gap) * kBlock : 0);
   const float* residual = m.residual + (m.residual ? block * m.residual_stride + row * kBlock : 0);
-  size_t left = Target ? m.run - row % m.run : rows;  // of the run
+  size_t left = ToTarget ? m.run - row % m.run : rows;  // of the run
   while (rows > 0) {
     const size_t count = left < rows ? left : rows;
     for (size_t r = 0; r < count; ++r) {
       Floats result = load(sums + r * kBlock);
       if (m.residual) result += load(residual + r * kBlock);
       result = clip(result, m.low, m.high);
-      if (Narrow) store_bfloats(narrow + r * kBfloatBlock, result);
-      if (Target) store(target + r * kBlock, result);
+      if (ToNarrow) store_bfloats(narrow + r * kNarrowBlock, result);
+      if (ToTarget) store(target + r * kBlock, result);
     }
     sums += count * kBlock, rows -= count, left = m.run;
-    if (Narrow) narrow += count * kBfloatBlock;
-    if (Target) target += (count + m.gap) * kBlock;
+    if (ToNarrow) narrow += count * kNarrowBlock;
+    if (ToTarget) target += (count + m.gap) * kBlock;
     if (m.residual) residual += count * kBlock;
   }
 }
 
-inline void finish(const MultiplyBfloat& m, const float* sums, size_t row, size_t rows, size_t block) {
+inline void finish(const MultiplyNarrow& m, const float* sums, size_t row, size_t rows, size_t block) {
   if (!m.narrow)
     finish_tile<false, true>(m, sums, row, rows, block);
   else
@@ -62,9 +61,9 @@ inline void finish(const MultiplyBfloat& m, const float* sums, size_t row, size_
 
 // Up to 32 rows from `row` and Cols blocks of 16 columns.
 template <size_t Rows, size_t Cols>
-inline void compute_tiles(const MultiplyBfloat& m, size_t row, size_t block) {
-  const Bfloat* a = m.source + row * kBfloatBlock;
-  const BfloatTile* b = m.weight + block * m.depth_tiles;
+inline void compute_tiles(const MultiplyNarrow& m, size_t row, size_t block) {
+  const Narrow* a = m.source + row * kNarrowBlock;
+  const NarrowTile* b = m.weight + block * m.depth_tiles;
   const float* bias = m.bias + block * kBlock;
   _tile_loadd(0, bias, 0);  // all rows from one
   if constexpr (Rows > 1) _tile_loadd(1, bias, 0);
@@ -77,7 +76,7 @@ inline void compute_tiles(const MultiplyBfloat& m, size_t row, size_t block) {
     _tile_dpbf16ps(0, 4, 6);
     if constexpr (Cols > 1) _tile_dpbf16ps(2, 4, 7);
     if constexpr (Rows > 1) {
-      _tile_loadd(5, a + kTileRows * kBfloatBlock, 64);
+      _tile_loadd(5, a + kTileRows * kNarrowBlock, 64);
       _tile_dpbf16ps(1, 5, 6);
       if constexpr (Cols > 1) _tile_dpbf16ps(3, 5, 7);
     }
@@ -96,46 +95,37 @@ inline void compute_tiles(const MultiplyBfloat& m, size_t row, size_t block) {
 }
 
 template <size_t Cols>
-void multiply_blocks(const MultiplyBfloat& m, size_t block) {
+void multiply_blocks(const MultiplyNarrow& m, size_t block) {
   size_t row = 0;
   for (; row + kTileRows < m.rows; row += 2 * kTileRows) compute_tiles<2, Cols>(m, row, block);
   if (row < m.rows) compute_tiles<1, Cols>(m, row, block);
 }
 
 struct BfloatCells {  // results of a filter, in one block
-  Bfloat* data;
+  Narrow* data;
 
-  void put(size_t pixel, size_t, Floats value) const { store_bfloats(data + pixel * kBfloatBlock, value); }
+  void put(size_t pixel, size_t, Floats value) const { store_bfloats(data + pixel * kNarrowBlock, value); }
 };
 
 }  // namespace
 
-void multiply_bfloats(const MultiplyBfloat& multiply, size_t begin, size_t end) {
+void multiply_narrow(const MultiplyNarrow& multiply, size_t begin, size_t end) {
   const TileConfig config;
   size_t block = begin;
   for (; block + 1 < end; block += 2) multiply_blocks<2>(multiply, block);
   if (block < end) multiply_blocks<1>(multiply, block);
 }
 
-void filter_bfloats(const FilterBfloat& f, size_t blocks) {
-  const size_t pixels = (f.filter.row_end - f.filter.row_begin) * f.filter.cols;
-  for (size_t block = 0; block < blocks; ++block) {
-    const size_t place = f.block + block;
-    const BfloatCells cells{f.narrow + place / 2 * f.narrow_stride + place % 2 * kBlock};
-    filter_block(f.filter, block, cells);
-    if (place % 2 == 0 && place + 1 == count_blocks(f.channels))  // the second half is padding
-      for (size_t pixel = 0; pixel < pixels; ++pixel)
-        store_bfloats(cells.data + pixel * kBfloatBlock + kBlock, Floats{});
-  }
+void filter_narrow(const FilterNarrow& filter, size_t blocks) {
+  filter_to_narrow<BfloatCells>(filter, blocks);
 }
 
-void narrow_rows(const float* source, size_t stride, size_t columns, Bfloat* narrow, size_t narrow_stride,
-                 size_t begin, size_t end) {
-  const size_t blocks = count_blocks(columns);
-  for (size_t block = 0; block < pad_to_bfloat(columns) / kBlock; ++block)
+void narrow_rows(const NarrowRows& rows, size_t begin, size_t end) {
+  const size_t blocks = count_blocks(rows.columns);
+  for (size_t block = 0; block < pad_to_narrow(rows.columns) / kBlock; ++block)
     for (size_t row = begin; row < end; ++row)
-      store_bfloats(narrow + block / 2 * narrow_stride + row * kBfloatBlock + block % 2 * kBlock,
-                    block < blocks ? load(source + block * stride + row * kBlock) : Floats{});
+      store_bfloats(rows.narrow + block / 2 * rows.narrow_stride + row * kNarrowBlock + block % 2 * kBlock,
+                    block < blocks ? load(rows.source + block * rows.stride + row * kBlock) : Floats{});
 }
 
 }  // namespace bfloat

@@ -23,7 +23,7 @@ void clear_padding(const Ring& ring, size_t blocks, size_t side) {
 }  // namespace
 
 CnnPass::CnnPass(const Encoder& encoder, size_t size, Crew crew)
-    : encoder_(encoder), size_(size), crew_(crew), bfloat_(encoder.sizes().bfloat) {
+    : encoder_(encoder), size_(size), crew_(crew), precision_(encoder.sizes().precision) {
   plan();
 }
 
@@ -49,16 +49,17 @@ CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side)
 }
 
 void CnnPass::plan() {
-  size_t side = (size_ + kStemStride - 1) / kStemStride, picture = 0, filtered = 0, pitch = 0;
+  size_t side = (size_ + kStemStride - 1) / kStemStride, pixels = 0, picture = 0, filtered = 0, pitch = 0;
   for (const PackedBlock& block : encoder_.blocks) {
     const Stage stage = plan_stage(block, side);
     if (!stages_.empty()) stages_.back().adds_to_result = block.residual();
     side = stage.side;
-    const size_t blocks = count_blocks(block.width), band = stage.band * side * pad_to_bfloat(block.width);
+    const size_t blocks = count_blocks(block.width), band = stage.band * side * pad_to_narrow(block.width);
     (stage.rolls ? band_size_ : filtered) = std::max(stage.rolls ? band_size_ : filtered, band);
     ring_size_ = std::max(ring_size_, (stage.rolls ? blocks : std::min(blocks, kSplitBlocks)) * stage.slots *
                                           stage.pitch * kBlock);
-    picture = std::max(picture, side * side * pad_to_bfloat(block.sizes.outputs));
+    picture = std::max(picture, side * side * pad_to_narrow(block.sizes.outputs));
+    pixels = std::max(pixels, side * side);
     pitch = std::max(pitch, stage.pitch);
     stages_.push_back(stage);
   }
@@ -67,10 +68,14 @@ void CnnPass::plan() {
   lines_size_ = 3 * kStemKernel * pad_to_block(size_ + kStemKernel);
   arena_.plan(source_.data, picture);
   arena_.plan(target_.data, picture);
-  if (bfloat_) {
-    arena_.plan(source_.narrow, picture + kBfloatSlack);
-    arena_.plan(target_.narrow, picture + kBfloatSlack);
-    arena_.plan(filtered_.narrow, filtered + kBfloatSlack);
+  if (precision_ != EncoderPrecision::float32) {
+    arena_.plan(source_.narrow, picture + kNarrowSlack);
+    arena_.plan(target_.narrow, picture + kNarrowSlack);
+    arena_.plan(filtered_.narrow, filtered + kNarrowSlack);
+    if (precision_ == EncoderPrecision::int16) {
+      arena_.plan(source_.scale, pixels);
+      arena_.plan(target_.scale, pixels);
+    }
   } else {
     arena_.plan(filtered_.data, filtered);
   }
@@ -89,6 +94,7 @@ const float* CnnPass::run(const float* pixels) {
                 [&](size_t begin, size_t end, size_t task) { roll(stage, pixels, begin, end, task); });
     else
       split(stage);
+    if (precision_ == EncoderPrecision::int16) narrow_target(stage.block->sizes.outputs);
     std::swap(source_, target_);
   }
   target_.pixels = source_.pixels;
@@ -112,9 +118,9 @@ void CnnPass::roll(const Stage& stage, const float* pixels, size_t row_begin, si
       make_rows(stage, ring, pixels, task, made, count);
       made += count;
     }
-    Picture filtered{nullptr, nullptr, (last - row) * stage.side};
-    (bfloat_ ? void(filtered.narrow = filtered_.narrow + task * band_size_)
-             : void(filtered.data = filtered_.data + task * band_size_));
+    Picture filtered{nullptr, nullptr, nullptr, (last - row) * stage.side};
+    (filtered_.narrow ? void(filtered.narrow = filtered_.narrow + task * band_size_)
+                      : void(filtered.data = filtered_.data + task * band_size_));
     filter(stage, ring, 0, blocks, row, last, filtered);
     project(stage, filtered, 0, row * stage.side, last * stage.side);
   }
@@ -159,17 +165,18 @@ void CnnPass::expand(const Stage& stage, const Ring& ring, size_t block_begin, s
                      size_t rows) {
   const Dense& weights = stage.block->expand;
   const size_t pixel = row * stage.source_side, gap = stage.pitch - stage.source_side;
-  if (bfloat_) {
-    MultiplyBfloat multiply{};
-    multiply.source = source_.narrow + pixel * kBfloatBlock;
+  if (source_.narrow) {
+    MultiplyNarrow multiply{};
+    multiply.source = source_.narrow + pixel * kNarrowBlock;
     multiply.source_stride = source_.narrow_stride();
+    if (source_.scale) multiply.source_scale = source_.scale + pixel;
     set_weights(multiply, weights, block_begin);
     multiply.target = ring.at(row % ring.slots);
     multiply.target_stride = ring.stride();
     multiply.rows = rows * stage.source_side;
     multiply.run = stage.source_side, multiply.gap = gap;
     multiply.high = 6;
-    return bfloat::multiply_bfloats(multiply, 0, blocks);
+    return multiply_narrow(precision_, multiply, 0, blocks);
   }
   Multiply multiply{};
   multiply.source = source_.data + pixel * kBlock;
@@ -199,9 +206,9 @@ void CnnPass::filter(const Stage& stage, const Ring& ring, size_t block_begin, s
   filter.row_begin = row_begin;
   filter.row_end = row_end;
   filter.cols = stage.side;
-  if (bfloat_)
-    return bfloat::filter_bfloats(
-        {filter, filtered.narrow, filtered.narrow_stride(), block_begin, block.width}, blocks);
+  if (filtered.narrow)
+    return filter_narrow(
+        precision_, {filter, filtered.narrow, filtered.narrow_stride(), block_begin, block.width}, blocks);
   filter.target = filtered.data + block_begin * filtered.stride();
   filter.target_stride = filtered.stride();
   PYCAP_DISPATCH(filter_channels(filter, blocks));
@@ -211,20 +218,22 @@ void CnnPass::filter(const Stage& stage, const Ring& ring, size_t block_begin, s
 void CnnPass::project(const Stage& stage, const Picture& filtered, size_t first, size_t begin, size_t end) {
   const PackedBlock& block = *stage.block;
   const float* residual = block.residual() ? source_.data + begin * kBlock : nullptr;
-  if (bfloat_) {
-    MultiplyBfloat multiply{};
-    multiply.source = filtered.narrow + first * kBfloatBlock;
+  if (filtered.narrow) {
+    const bool bfloat = precision_ == EncoderPrecision::bfloat16;  // else narrow_target() follows
+    MultiplyNarrow multiply{};
+    multiply.source = filtered.narrow + first * kNarrowBlock;
     multiply.source_stride = filtered.narrow_stride();
     set_weights(multiply, block.project, 0);
     multiply.residual = residual;
     multiply.residual_stride = source_.stride();
-    multiply.target = stage.adds_to_result ? target_.data + begin * kBlock : nullptr;
+    multiply.target = stage.adds_to_result || !bfloat ? target_.data + begin * kBlock : nullptr;
     multiply.target_stride = target_.stride();
-    multiply.narrow = target_.narrow + begin * kBfloatBlock;
+    multiply.narrow = bfloat ? target_.narrow + begin * kNarrowBlock : nullptr;
     multiply.narrow_stride = target_.narrow_stride();
     multiply.rows = multiply.run = end - begin;
     multiply.low = -kInfinity, multiply.high = kInfinity;
-    return bfloat::multiply_bfloats(multiply, 0, pad_to_bfloat(block.sizes.outputs) / kBlock);
+    const size_t columns = bfloat ? pad_to_narrow(block.sizes.outputs) : pad_to_block(block.sizes.outputs);
+    return multiply_narrow(precision_, multiply, 0, columns / kBlock);
   }
   Multiply multiply{};
   multiply.source = filtered.data + first * kBlock;
@@ -239,19 +248,28 @@ void CnnPass::project(const Stage& stage, const Picture& filtered, size_t first,
   PYCAP_DISPATCH(multiply_rows(multiply, 0, block.project.blocks()));
 }
 
+// The result of a block in 16 bits, pixel by pixel.
+void CnnPass::narrow_target(size_t columns) {
+  const NarrowRows rows{target_.data,   target_.stride(),        columns,
+                        target_.narrow, target_.narrow_stride(), target_.scale};
+  crew_.cut(target_.pixels,
+            [&](size_t begin, size_t end, size_t) { narrow_rows(precision_, rows, begin, end); });
+}
+
 void CnnPass::find_regions() {
   const Dense& head = encoder_.head;
   Multiply multiply{};
-  MultiplyBfloat bfloats{};
-  set_weights(multiply, head, 0), set_weights(bfloats, head, 0);
-  multiply.source = source_.data, bfloats.source = source_.narrow;
-  multiply.source_stride = source_.stride(), bfloats.source_stride = source_.narrow_stride();
-  multiply.target = bfloats.target = target_.data;
-  multiply.target_stride = bfloats.target_stride = target_.stride();
-  multiply.rows = multiply.run = bfloats.rows = bfloats.run = source_.pixels;
-  multiply.high = bfloats.high = 6;
+  MultiplyNarrow narrow{};
+  set_weights(multiply, head, 0), set_weights(narrow, head, 0);
+  multiply.source = source_.data, narrow.source = source_.narrow;
+  multiply.source_stride = source_.stride(), narrow.source_stride = source_.narrow_stride();
+  narrow.source_scale = source_.scale;
+  multiply.target = narrow.target = target_.data;
+  multiply.target_stride = narrow.target_stride = target_.stride();
+  multiply.rows = multiply.run = narrow.rows = narrow.run = source_.pixels;
+  multiply.high = narrow.high = 6;
   crew_.cut(head.blocks(), [&](size_t begin, size_t end, size_t) {
-    if (bfloat_) return bfloat::multiply_bfloats(bfloats, begin, end);
+    if (source_.narrow) return multiply_narrow(precision_, narrow, begin, end);
     PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
   });
 }

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "core/arena.h"
-#include "cpu/bfloat.h"
 #include "cpu/conv_kernel.h"
 #include "cpu/crew.h"
 #include "cpu/encoder.h"
+#include "cpu/narrow.h"
 
 namespace pycap {
 
@@ -27,11 +27,12 @@ class CnnPass {
  private:
   struct Picture {  // (pixels, channels), blocked, in the encoder's precision
     float* data;    // with bfloat16 only where something is added to it later
-    Bfloat* narrow;
+    Narrow* narrow;
+    float* scale;  // (pixels,), with int16; null: kFilterScale
     size_t pixels;
 
     size_t stride() const { return pixels * kBlock; }
-    size_t narrow_stride() const { return pixels * kBfloatBlock; }
+    size_t narrow_stride() const { return pixels * kNarrowBlock; }
   };
 
   struct Stage {  // a block and the pictures around it
@@ -54,12 +55,13 @@ class CnnPass {
   void filter(const Stage& stage, const Ring& ring, size_t block_begin, size_t blocks, size_t row_begin,
               size_t row_end, const Picture& filtered);
   void project(const Stage& stage, const Picture& filtered, size_t first, size_t begin, size_t end);
+  void narrow_target(size_t columns);
   void find_regions();
 
   const Encoder& encoder_;
   const size_t size_;
   const Crew crew_;
-  const bool bfloat_;
+  const EncoderPrecision precision_;
   std::vector<Stage> stages_;
   Arena arena_;
   Picture source_{}, target_{};  // between blocks

@@ -20,7 +20,7 @@ BlockedMatrix pack_vector(const float* values, size_t count) {
 
 // An empty product, to be filled; the bias is padded for both precisions.
 Dense make_dense(size_t columns, size_t depth) {
-  return {depth, columns, BlockedMatrix(depth, columns), BlockedMatrix(1, pad_to_bfloat(columns)), {}};
+  return {depth, columns, BlockedMatrix(depth, columns), BlockedMatrix(1, pad_to_narrow(columns)), {}};
 }
 
 Dense pack_dense(const Affine& arrays, size_t columns, size_t depth) {  // from a torch Linear weight
@@ -30,8 +30,8 @@ Dense pack_dense(const Affine& arrays, size_t columns, size_t depth) {  // from 
   return packed;
 }
 
-void convert_to_bfloat(Dense& dense) {
-  dense.bfloat = BfloatMatrix(dense.weight);
+void make_narrow(Dense& dense, EncoderPrecision precision) {
+  dense.narrow = NarrowMatrix(dense.weight, precision);
   dense.weight = BlockedMatrix();
 }
 
@@ -80,7 +80,7 @@ PackedLayer pack_layer(const EncoderSizes& sizes, const LayerArrays& arrays) {
 }  // namespace
 
 Encoder::Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays) : sizes_(sizes) {
-  if (sizes.bfloat && !bfloat_supported())
+  if (sizes.precision == EncoderPrecision::bfloat16 && !bfloat_supported())
     throw std::invalid_argument("this CPU or build lacks AMX for bfloat16");
   const size_t width = sizes.feature_dim;
   stem = pack_dense(arrays.stem, kStemChannels, kStemTaps);
@@ -98,17 +98,17 @@ Encoder::Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays) : sizes
     positions.fill(sum.data(), 1, width, 0, 1, region);
   }
   for (const LayerArrays& layer : arrays.layers) layers.push_back(pack_layer(sizes, layer));
-  if (!sizes.bfloat) return;
+  if (sizes.precision == EncoderPrecision::float32) return;
+  std::vector<Dense*> products{&head, &project};
   for (PackedBlock& block : blocks) {
-    if (block.expands()) convert_to_bfloat(block.expand);
-    convert_to_bfloat(block.project);
+    if (block.expands()) products.push_back(&block.expand);
+    products.push_back(&block.project);
   }
-  convert_to_bfloat(head);
-  convert_to_bfloat(project);
   for (PackedLayer& layer : layers) {
-    for (Dense* dense : {&layer.merge, &layer.widen, &layer.narrow}) convert_to_bfloat(*dense);
-    if (sizes.heads > 0) convert_to_bfloat(layer.query_key_value);
+    products.insert(products.end(), {&layer.merge, &layer.widen, &layer.narrow});
+    if (sizes.heads > 0) products.push_back(&layer.query_key_value);
   }
+  parallel_for(products.size(), [&](size_t i) { make_narrow(*products[i], sizes.precision); });
 }
 
 size_t Encoder::find_side(size_t size) const {

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "cpu/bfloat.h"
 #include "cpu/blocked.h"
+#include "cpu/narrow.h"
 
 namespace pycap {
 
@@ -20,7 +20,7 @@ struct EncoderSizes {
   size_t region_channels, feature_dim, grid, layers;
   size_t heads;    // of every self-attention layer; 0: channel attention
   size_t squeeze;  // width of channel attention's narrow layer
-  bool bfloat;     // products of bfloat16 numbers
+  EncoderPrecision precision;
 };
 
 struct Affine {  // a layer's weight and bias, contiguous, as torch shapes them
@@ -49,7 +49,7 @@ struct EncoderArrays {
 struct Dense {
   size_t depth = 0, columns = 0;
   BlockedMatrix weight, bias;
-  BfloatMatrix bfloat;  // instead of weight
+  NarrowMatrix narrow;  // instead of weight
 
   size_t blocks() const { return count_blocks(columns); }
 };
@@ -62,9 +62,11 @@ inline void set_weights(Multiply& multiply, const Dense& dense, size_t begin) {
   multiply.depth = dense.depth;
 }
 
-inline void set_weights(MultiplyBfloat& multiply, const Dense& dense, size_t begin) {
-  multiply.weight = dense.bfloat.tiles.data() + begin * dense.bfloat.depth_tiles;
-  multiply.depth_tiles = dense.bfloat.depth_tiles;
+inline void set_weights(MultiplyNarrow& multiply, const Dense& dense, size_t begin) {
+  multiply.weight = dense.narrow.tiles.data() + begin * dense.narrow.depth_tiles;
+  multiply.weight_scale = dense.narrow.scale.data() + begin * kBlock;
+  multiply.depth_tiles = dense.narrow.depth_tiles;
+  multiply.depth = dense.depth;
   multiply.bias = dense.bias.data() + begin * kBlock;
 }
 
@@ -91,7 +93,8 @@ struct PackedLayer {
 
 class Encoder {
  public:
-  Encoder(const EncoderSizes& sizes, const EncoderArrays& arrays);  // throws where bfloat is not supported
+  Encoder(const EncoderSizes& sizes,
+          const EncoderArrays& arrays);  // throws where bfloat16 is not supported
 
   const EncoderSizes& sizes() const { return sizes_; }
   size_t regions() const { return sizes_.grid * sizes_.grid; }

@@ -21,10 +21,11 @@ RegionPass::RegionPass(const Encoder& encoder, Crew crew)
   arena_.plan(features_, regions_ * width);
   arena_.plan(normed_, regions_ * width);
   arena_.plan(wide_, regions_ * widest);
-  if (sizes.bfloat) {
+  if (sizes.precision != EncoderPrecision::float32) {
+    arena_.plan(scale_, regions_);
     const size_t deepest = std::max(
         {sizes.region_channels, widest, sizes.heads * pad_to_block(sizes.heads ? encoder.head_dim() : 0)});
-    arena_.plan(narrow_, regions_ * pad_to_bfloat(deepest) + kBfloatSlack);
+    arena_.plan(narrow_, regions_ * pad_to_narrow(deepest) + kNarrowSlack);
   }
   if (encoder.attends()) {
     arena_.plan(mixed_, regions_ * sizes.heads * pad_to_block(encoder.head_dim()));
@@ -137,25 +138,27 @@ void RegionPass::normalise(const Norm& norm, const float* source, const float* a
 
 void RegionPass::multiply(const Dense& dense, const float* source, const float* residual, float* target,
                           size_t rows, float low, bool gelu) {
-  const bool bfloat = !dense.bfloat.tiles.empty();
+  const EncoderPrecision precision = encoder_.sizes().precision;
+  const bool in_narrow = !dense.narrow.tiles.empty();
   Multiply multiply{};
-  MultiplyBfloat bfloats{};
-  multiply.source_stride = rows * kBlock, bfloats.source_stride = rows * kBfloatBlock;
-  if (bfloat)
-    crew_.cut(rows, [&](size_t begin, size_t end, size_t) {
-      bfloat::narrow_rows(source, rows * kBlock, dense.depth, narrow_, bfloats.source_stride, begin, end);
-    });
-  set_weights(multiply, dense, 0), set_weights(bfloats, dense, 0);
-  multiply.source = source, bfloats.source = narrow_;
-  multiply.residual = bfloats.residual = residual;
-  multiply.target = bfloats.target = target;
-  multiply.residual_stride = bfloats.residual_stride = rows * kBlock;
-  multiply.target_stride = bfloats.target_stride = rows * kBlock;
-  multiply.rows = multiply.run = bfloats.rows = bfloats.run = rows;
-  multiply.low = bfloats.low = low, multiply.high = bfloats.high = kInfinity;
+  MultiplyNarrow narrow{};
+  multiply.source_stride = rows * kBlock, narrow.source_stride = rows * kNarrowBlock;
+  if (in_narrow) {
+    const NarrowRows all{source, rows * kBlock, dense.depth, narrow_, narrow.source_stride, scale_};
+    crew_.cut(rows, [&](size_t begin, size_t end, size_t) { narrow_rows(precision, all, begin, end); });
+  }
+  set_weights(multiply, dense, 0), set_weights(narrow, dense, 0);
+  multiply.source = source, narrow.source = narrow_;
+  narrow.source_scale = scale_;
+  multiply.residual = narrow.residual = residual;
+  multiply.target = narrow.target = target;
+  multiply.residual_stride = narrow.residual_stride = rows * kBlock;
+  multiply.target_stride = narrow.target_stride = rows * kBlock;
+  multiply.rows = multiply.run = narrow.rows = narrow.run = rows;
+  multiply.low = narrow.low = low, multiply.high = narrow.high = kInfinity;
   crew_.cut(dense.blocks(), [&](size_t begin, size_t end, size_t) {
-    if (bfloat)
-      bfloat::multiply_bfloats(bfloats, begin, end);
+    if (in_narrow)
+      multiply_narrow(precision, narrow, begin, end);
     else
       PYCAP_DISPATCH(multiply_rows(multiply, begin, end));
     if (gelu) PYCAP_DISPATCH(gelu_values(target + begin * rows * kBlock, (end - begin) * rows * kBlock));

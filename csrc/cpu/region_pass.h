@@ -34,7 +34,8 @@ class RegionPass {
   Arena arena_;
   float *features_, *normed_, *wide_;  // (regions, feature_dim twice; widest), blocked
   float *mixed_, *keys_;               // (regions, heads * padded head), (heads, head_dim, regions), blocked
-  Bfloat* narrow_ = nullptr;           // a product's source in bfloat16
+  Narrow* narrow_ = nullptr;           // a product's source in 16 bits
+  float* scale_ = nullptr;             // its rows' scales
   float *scores_, *vectors_;           // (regions, regions); mean and weights of the channels
 };
 

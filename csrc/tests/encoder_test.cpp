@@ -98,21 +98,70 @@ void check_precision(const EncoderSizes& sizes, size_t images, size_t size) {
 
 void check_shape(EncoderSizes sizes, size_t images, size_t size) {
   check_precision(sizes, images, size);
-  sizes.bfloat = true;
+  sizes.precision = EncoderPrecision::int16;
+  check_precision(sizes, images, size);
+  sizes.precision = EncoderPrecision::bfloat16;
   if (bfloat_supported()) check_precision(sizes, images, size);
+}
+
+// target = clip(source @ weight + bias + residual) in integers, all codes as large as they get or at random.
+void check_integers(size_t rows, size_t depth, size_t columns, bool extreme) {
+  std::mt19937 random(3);
+  BlockedMatrix weight(depth, columns), bias(1, pad_to_narrow(columns));
+  std::vector<float> weights = draw<float>(random, depth * columns), biases = draw<float>(random, columns);
+  if (extreme) std::fill(weights.begin(), weights.end(), 0.37f);
+  weight.fill(weights.data(), depth, columns, columns, 1);
+  bias.fill(biases.data(), 1, columns, 0, 1);
+  const NarrowMatrix packed(weight, EncoderPrecision::int16);
+  const size_t stride = rows * kBlock, narrow_stride = rows * kNarrowBlock;
+  const std::vector<float> values = draw<float>(random, rows * depth);
+  BlockedMatrix source(rows, depth), residual(rows, columns), target(rows + 10, columns);
+  source.fill(values.data(), rows, depth, depth, 1);
+  if (extreme) std::fill_n(source.data(), source.blocks() * stride, 5.0f);
+  const std::vector<float> added = draw<float>(random, rows * columns);
+  residual.fill(added.data(), rows, columns, columns, 1);
+  std::vector<Narrow> codes(pad_to_narrow(depth) * rows + kNarrowSlack);
+  std::vector<float> scale(rows);
+  narrow_rows(EncoderPrecision::int16,
+              {source.data(), stride, depth, codes.data(), narrow_stride, scale.data()}, 0, rows);
+  MultiplyNarrow multiply{};
+  multiply.source = codes.data(), multiply.source_stride = narrow_stride,
+  multiply.source_scale = scale.data();
+  multiply.weight = packed.tiles.data(), multiply.weight_scale = packed.scale.data();
+  multiply.depth_tiles = packed.depth_tiles, multiply.depth = depth;
+  multiply.bias = bias.data();
+  multiply.residual = residual.data(), multiply.residual_stride = stride;
+  multiply.target = target.data(), multiply.target_stride = target.stride();
+  multiply.rows = rows, multiply.run = rows / 2 + 1, multiply.gap = 3;
+  multiply.low = -1e6f, multiply.high = 1e6f;
+  multiply_narrow(EncoderPrecision::int16, multiply, 0, weight.blocks());
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t column = 0; column < columns; ++column) {
+      double expected = biases[column] + added[row * columns + column], size = 1;
+      for (size_t d = 0; d < depth; ++d) {
+        const double product = (extreme ? 5.0 : values[row * depth + d]) * weights[d * columns + column];
+        expected += product, size += std::fabs(product);
+      }
+      const size_t place = row + row / multiply.run * multiply.gap;
+      const float found = target.data()[column / kBlock * target.stride() + place * kBlock + column % kBlock];
+      CHECK(std::fabs(found - expected) <= 2e-4 * size);
+    }
 }
 
 }  // namespace
 
 int main() {
+  for (bool extreme : {false, true})  // depths of less and more than one exact sum, odd ones, many rows
+    for (size_t depth : {1, 16, 127, 128, 129, 300, 720})
+      check_integers(37, depth, depth % 2 ? 20 : 96, extreme);
   const std::vector<BlockSizes> blocks{{32, 16, 3, 1, 1},   {16, 24, 3, 2, 6}, {24, 24, 3, 1, 6},
                                        {24, 40, 5, 2, 6},   {40, 40, 5, 1, 6}, {40, 20, 3, 2, 6},
                                        {20, 7, 5, 2, 1 + 5}};
-  check_shape({blocks, 50, 36, 3, 2, 3, 0, false}, 3, 75);   // heads of 12 columns
-  check_shape({blocks, 33, 17, 2, 1, 0, 4, false}, 2, 64);   // attention over channels
-  check_shape({blocks, 16, 1, 1, 1, 1, 0, false}, 4, 1);     // one pixel, one region
-  check_shape({blocks, 16, 32, 5, 0, 0, 0, false}, 1, 150);  // no layer
-  check_shape({{blocks.begin(), blocks.begin() + 2}, 16, 16, 38, 0, 0, 0, false}, 1,
+  check_shape({blocks, 50, 36, 3, 2, 3, 0, EncoderPrecision::float32}, 3, 75);   // heads of 12 columns
+  check_shape({blocks, 33, 17, 2, 1, 0, 4, EncoderPrecision::float32}, 2, 64);   // attention over channels
+  check_shape({blocks, 16, 1, 1, 1, 1, 0, EncoderPrecision::float32}, 4, 1);     // one pixel, one region
+  check_shape({blocks, 16, 32, 5, 0, 0, 0, EncoderPrecision::float32}, 1, 150);  // no layer
+  check_shape({{blocks.begin(), blocks.begin() + 2}, 16, 16, 38, 0, 0, 0, EncoderPrecision::float32}, 1,
               150);  // rows come in bands
   std::puts("encoder: ok");
 }

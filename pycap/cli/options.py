@@ -75,8 +75,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("reduced", "full"),
         default="reduced",
-        help="of the native kernels: 8-bit decoder and, on CPUs with AMX, bfloat16 encoder, or float32 throughout "
-        "(default: %(default)s)",
+        help="of the native kernels: 8-bit decoder and, on CPUs with AMX or VNNI, 16-bit encoder, or float32 "
+        "throughout (default: %(default)s)",
     )
 
 

@@ -22,12 +22,16 @@ from pycap.ops.encode import NativeEncoder, supports_bfloat16
 pytestmark = pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
 
 BOUND = 2e-4  # of features, which are of size 1, in float32 against float64; observed 8e-5, by PyTorch too
+INTEGER_BOUND = (
+    0.03  # of features in 16-bit integers, where a float's last bit decides a code; observed 0.011
+)
 MAP_BOUND = 2e-6  # of attention; observed 5e-7
 
 PRECISION = pytest.mark.parametrize(
     "precision",
     [
         "float32",
+        "int16",
         pytest.param("bfloat16", marks=pytest.mark.skipif(not supports_bfloat16(), reason="needs AMX")),
     ],
 )
@@ -80,8 +84,7 @@ def test_native_equals_the_modules_in_float64(monkeypatch, size, settings):
         np.testing.assert_allclose(attention, maps.mean(1).numpy(), rtol=0, atol=MAP_BOUND)
 
 
-@pytest.mark.skipif(not supports_bfloat16(), reason="needs AMX")
-@pytest.mark.parametrize(
+NARROW = pytest.mark.parametrize(
     ("size", "settings"),
     [
         (33, {"cnn": "lite0", "encoder_layers": 0, "feature_dim": 37, "encoder_heads": 1}),
@@ -93,17 +96,33 @@ def test_native_equals_the_modules_in_float64(monkeypatch, size, settings):
         (224, {"cnn": "lite2", "feature_dim": 512, "encoder_heads": 8}),
     ],
 )
-def test_bfloat16_is_nearer_to_float32_than_pytorch_in_mixed_precision(size, settings):
+
+
+def measure_narrow(precision: str, size: int, settings: dict) -> tuple[float, float, float]:
+    """Return what 16 bits change in features (root mean square; PyTorch's autocast too) and attention (at most)."""
     config = configure(size, **settings)
     network, pixels = ImageEncoder(config), make_pixels(2, size)
     expected = NativeEncoder(network.weights(), config)(pixels, with_attention=True)
-    found = NativeEncoder(network.weights(), config, precision="bfloat16")(pixels, with_attention=True)
+    found = NativeEncoder(network.weights(), config, precision=precision)(pixels, with_attention=True)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = network(torch.from_numpy(pixels))[0].float().numpy()
-    errors = [np.square(result - expected[0]).mean() for result in (found[0], mixed)]
-    assert 0 < errors[0] <= errors[1]
-    if found[1] is not None:
-        np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=0.01)
+    ours, theirs = (np.sqrt(np.square(result - expected[0]).mean()) for result in (found[0], mixed))
+    return ours, theirs, 0 if found[1] is None else np.abs(found[1] - expected[1]).max()
+
+
+@pytest.mark.skipif(not supports_bfloat16(), reason="needs AMX")
+@NARROW
+def test_bfloat16_is_nearer_to_float32_than_pytorch_in_mixed_precision(size, settings):
+    error, autocast, attention = measure_narrow("bfloat16", size, settings)
+    assert 0 < error <= autocast
+    assert attention <= 0.01
+
+
+@NARROW
+def test_integers_are_five_times_nearer_than_that(size, settings):
+    error, autocast, attention = measure_narrow("int16", size, settings)
+    assert 0 < error <= autocast / 5
+    assert attention <= 0.002
 
 
 @PRECISION
@@ -213,11 +232,22 @@ def test_settings_out_of_range_are_refused():
 
 
 def test_precision_that_is_not_to_be_had_is_refused(monkeypatch):
-    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, got 'float16'"):
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, int16, got 'float16'"):
         NativeEncoder({}, configure(64), precision="float16")
     monkeypatch.setattr("pycap.ops.encode.supports_bfloat16", lambda: False)
     with pytest.raises(ValueError, match=r"precision bfloat16 needs a CPU with AMX .* take float32"):
         NativeEncoder({}, configure(64), precision="bfloat16")
+
+
+def test_integers_cannot_say_that_a_weight_is_not_finite():
+    config = configure(64)
+    weights = ImageEncoder(config).weights()
+    for value in (np.nan, np.inf):
+        name = next(name for name in weights if name.endswith("project.weight"))
+        bad = weights[name].copy()
+        bad.flat[5] = value
+        with pytest.raises(ValueError, match="weights must be finite to be stored as int16"):
+            NativeEncoder(poison(weights, **{name: bad}), config, precision="int16")
 
 
 def test_missing_module_says_how_to_build_it(monkeypatch):
@@ -234,13 +264,20 @@ from pycap.ops.encode import NativeEncoder, supports_bfloat16
 from random_encoder import ImageEncoder, make_pixels
 from test_encode import configure
 config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
-encoder = NativeEncoder(ImageEncoder(config).weights(), config)
+encoder, integers = (NativeEncoder(ImageEncoder(config).weights(), config, precision=p) for p in ("float32", "int16"))
 first, second = (encoder(make_pixels(1, 100), True, threads) for threads in (1, 2))
-np.savez(sys.argv[1], isa=library.describe()["isa"], features=first[0], attention=first[1], threaded=second[0])
+np.savez(
+    sys.argv[1],
+    isa=library.describe()["isa"],
+    features=first[0],
+    attention=first[1],
+    threaded=second[0],
+    integers=integers(make_pixels(1, 100))[0],
+)
 """
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512", "avx512vnni"])
 def test_every_instruction_set_finds_the_same_features(isa, tmp_path):
     root = Path(__file__).parent
     path = os.pathsep.join(map(str, [Path(library.__file__).parents[2], root, root.parent, *sys.path[:1]]))
@@ -254,8 +291,11 @@ def test_every_instruction_set_finds_the_same_features(isa, tmp_path):
     assert run.returncode == 0, run.stderr
     found = np.load(tmp_path / "found.npz")
     config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
-    features, attention = NativeEncoder(ImageEncoder(config).weights(), config)(make_pixels(1, 100), True)
+    weights = ImageEncoder(config).weights()
+    features, attention = NativeEncoder(weights, config)(make_pixels(1, 100), True)
+    integers, _ = NativeEncoder(weights, config, precision="int16")(make_pixels(1, 100))
     assert found["isa"] == isa
     np.testing.assert_array_equal(found["features"], found["threaded"])
     np.testing.assert_allclose(found["features"], features, rtol=0, atol=BOUND)
     np.testing.assert_allclose(found["attention"], attention, rtol=0, atol=MAP_BOUND)
+    np.testing.assert_allclose(found["integers"], integers, rtol=0, atol=INTEGER_BOUND)

@@ -1,0 +1,196 @@
+// Products of 16-bit integers (narrow.h).
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#include "cpu/clip.h"
+#include "cpu/narrow.h"
+#include "cpu/narrow_filter.h"
+
+namespace pycap {
+namespace PYCAP_ISA {
+namespace {
+
+typedef Vec<float> Floats;
+constexpr size_t kWidth = kLanes<float>;
+constexpr size_t kExactTiles = kExactDepth / kNarrowBlock;
+
+// Write one register of a row's results: sums of exact sums, where they belong.
+inline void finish(const MultiplyNarrow& m, Floats sums, size_t row, size_t place, size_t column) {
+  const float scale = m.source_scale ? m.source_scale[row] : kFilterScale;
+  const size_t block = column / kBlock, lane = column % kBlock;
+  Floats result = sums * (scale * load(m.weight_scale + column)) + load(m.bias + column);
+  if (m.residual) result += load(m.residual + block * m.residual_stride + row * kBlock + lane);
+  store(m.target + block * m.target_stride + place * kBlock + lane, clip(result, m.low, m.high));
+}
+
+#if defined(__AVX512VNNI__)
+constexpr size_t kRowsOf[] = {0, 16, 12, 9, 6};  // of a tile, by registers across, as in multiply_kernel.cpp
+
+inline __m512i dot(__m512i sums, __m512i weights, const Narrow* codes) {
+  int32_t pair;
+  __builtin_memcpy(&pair, codes, sizeof(pair));
+  // not the intrinsic: around it GCC 12 copies every sum twice a turn
+  asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(weights), "v"(_mm512_set1_epi32(pair)));
+  return sums;
+}
+
+// Exact sums over the depth tiles [first, end) of a tile of `Vectors` blocks, added to sums (Rows, Vectors).
+template <size_t Rows, size_t Vectors>
+inline __attribute__((always_inline)) void add_exact_sums(const MultiplyNarrow& m, const Narrow* a,
+                                                          const NarrowTile* b, size_t first, size_t end,
+                                                          Floats* sums) {
+  __m512i exact[Rows][Vectors];
+#pragma GCC unroll 16
+  for (size_t r = 0; r < Rows; ++r)
+#pragma GCC unroll 16
+    for (size_t v = 0; v < Vectors; ++v) exact[r][v] = _mm512_setzero_si512();
+  const size_t last = m.depth < end * kNarrowBlock ? m.depth : end * kNarrowBlock;
+  const Narrow* weight = b[first].values;
+  a += first * m.source_stride;
+  for (size_t d = first * kNarrowBlock; d < last; d += 2) {
+#pragma GCC unroll 16
+    for (size_t r = 0; r < Rows; ++r)
+#pragma GCC unroll 16
+      for (size_t v = 0; v < Vectors; ++v)
+        exact[r][v] =
+            dot(exact[r][v], _mm512_load_si512(weight + v * m.depth_tiles * (sizeof(*b) / sizeof(*weight))),
+                a + r * kNarrowBlock + d % kNarrowBlock);
+    weight += 2 * kBlock;
+    if (d % kNarrowBlock + 2 == kNarrowBlock) a += m.source_stride;
+  }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < Rows; ++r)
+#pragma GCC unroll 16
+    for (size_t v = 0; v < Vectors; ++v) sums[r * Vectors + v] += (Floats)_mm512_cvtepi32_ps(exact[r][v]);
+}
+
+// One tile: rows from `row`, `Vectors` blocks from `block`. An element's sum has one order, whatever tile it
+// is in.
+template <size_t Rows, size_t Vectors>
+void compute_tile(const MultiplyNarrow& m, size_t row, size_t block) {
+  Floats sums[Rows * Vectors] = {};
+  for (size_t first = 0; first < m.depth_tiles; first += kExactTiles) {
+    const size_t end = first + kExactTiles < m.depth_tiles ? first + kExactTiles : m.depth_tiles;
+    add_exact_sums<Rows, Vectors>(m, m.source + row * kNarrowBlock, m.weight + block * m.depth_tiles, first,
+                                  end, sums);
+  }
+  size_t behind = row % m.run, place = row + row / m.run * m.gap;  // rows of the run so far
+  for (size_t r = 0; r < Rows; ++r, ++place) {
+    for (size_t v = 0; v < Vectors; ++v)
+      finish(m, sums[r * Vectors + v], row + r, place, (block + v) * kBlock);
+    if (++behind == m.run) behind = 0, place += m.gap;
+  }
+}
+
+template <size_t Rows, size_t Vectors>
+void compute_rows(const MultiplyNarrow& m, size_t rows, size_t row, size_t block) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return compute_rows<Rows - 1, Vectors>(m, rows, row, block);
+  }
+  compute_tile<Rows, Vectors>(m, row, block);
+}
+
+// All rows of a strip, in tiles of nearly equal height.
+template <size_t Vectors>
+void multiply_strip(const MultiplyNarrow& m, size_t block) {
+  constexpr size_t most = kRowsOf[Vectors];
+  const size_t tiles = (m.rows + most - 1) / most;
+  for (size_t tile = 0; tile < tiles; ++tile) {
+    const size_t row = m.rows * tile / tiles, next = m.rows * (tile + 1) / tiles;
+    compute_rows<most, Vectors>(m, next - row, row, block);
+  }
+}
+#else
+// Other instruction sets are exact in the same way, and slow.
+inline void compute_element(const MultiplyNarrow& m, size_t row, size_t column, float* sum) {
+  *sum = 0;
+  for (size_t first = 0; first < m.depth; first += kExactDepth) {
+    int32_t exact = 0;
+    for (size_t d = first; d < m.depth && d < first + kExactDepth; ++d) {
+      const size_t t = d / kNarrowBlock, place = d % kNarrowBlock;
+      const NarrowTile& tile = m.weight[column / kBlock * m.depth_tiles + t];
+      const Narrow code = m.source[t * m.source_stride + row * kNarrowBlock + place];
+      const Narrow weight = tile.values[(place / 2 * kBlock + column % kBlock) * 2 + place % 2];
+      exact += static_cast<int16_t>(code) * static_cast<int16_t>(weight);
+    }
+    *sum += static_cast<float>(exact);
+  }
+}
+#endif
+
+struct Codes {
+  typedef int16_t type __attribute__((vector_size(kWidth * sizeof(int16_t))));
+};
+
+inline void store_codes(Narrow* target, Floats codes) {  // rounded to the nearest
+  const Floats positive = codes + (kMostCode + 1.5f);    // conversion cuts off what is behind the point
+  const Vec<int32_t> whole = __builtin_convertvector(positive, Vec<int32_t>);
+  const Codes::type narrow =
+      __builtin_convertvector(whole - (static_cast<int32_t>(kMostCode) + 1), Codes::type);
+  __builtin_memcpy(target, &narrow, sizeof(narrow));
+}
+
+struct CodeCells {  // results of a filter, in one block
+  Narrow* data;
+
+  void put(size_t pixel, size_t lane, Floats value) const {
+    store_codes(data + pixel * kNarrowBlock + lane, value * (1 / kFilterScale));
+  }
+};
+
+}  // namespace
+
+void multiply_narrow(const MultiplyNarrow& m, size_t begin, size_t end) {
+#if defined(__AVX512VNNI__)
+  for (size_t block = begin; block < end;) {  // three or four registers across where possible
+    const size_t left = end - block;
+    if (left == 1) {
+      multiply_strip<1>(m, block), block += 1;
+    } else if (left == 2) {
+      multiply_strip<2>(m, block), block += 2;
+    } else if (left % 3 == 0 || left == 5) {
+      multiply_strip<3>(m, block), block += 3;
+    } else {
+      multiply_strip<4>(m, block), block += 4;
+    }
+  }
+#else
+  for (size_t row = 0; row < m.rows; ++row)
+    for (size_t column = begin * kBlock; column < end * kBlock; column += kWidth) {
+      Floats sums;
+      for (size_t lane = 0; lane < kWidth; ++lane) {
+        float sum;
+        compute_element(m, row, column + lane, &sum);
+        sums[lane] = sum;
+      }
+      finish(m, sums, row, row + row / m.run * m.gap, column);
+    }
+#endif
+}
+
+void filter_narrow(const FilterNarrow& filter, size_t blocks) { filter_to_narrow<CodeCells>(filter, blocks); }
+
+void narrow_rows(const NarrowRows& rows, size_t begin, size_t end) {
+  const size_t blocks = count_blocks(rows.columns), padded = pad_to_narrow(rows.columns) / kBlock;
+  for (size_t row = begin; row < end; ++row) {
+    const float* source = rows.source + row * kBlock;
+    Floats largest{};
+    for (size_t block = 0; block < blocks; ++block)
+      for (size_t lane = 0; lane < kBlock; lane += kWidth) {
+        const Floats value = load(source + block * rows.stride + lane);
+        largest = maximum<float>(maximum<float>(value, -value), largest);
+      }
+    const float size = max_lanes<float>(largest), steps = size > 0 ? kMostCode / size : 0;
+    rows.scale[row] = size / kMostCode;
+    for (size_t block = 0; block < padded; ++block) {
+      Narrow* target = rows.narrow + block / 2 * rows.narrow_stride + row * kNarrowBlock + block % 2 * kBlock;
+      for (size_t lane = 0; lane < kBlock; lane += kWidth)
+        store_codes(target + lane,
+                    block < blocks ? load(source + block * rows.stride + lane) * steps : Floats{});
+    }
+  }
+}
+
+}  // namespace PYCAP_ISA
+}  // namespace pycap
