@@ -15,15 +15,6 @@ typedef Vec<float> Floats;
 constexpr size_t kWidth = kLanes<float>;
 constexpr size_t kExactTiles = kExactDepth / kNarrowBlock;
 
-// Write one register of a row's results: sums of exact sums, where they belong.
-inline void finish(const MultiplyNarrow& m, Floats sums, size_t row, size_t place, size_t column) {
-  const float scale = m.source_scale ? m.source_scale[row] : kFilterScale;
-  const size_t block = column / kBlock, lane = column % kBlock;
-  Floats result = sums * (scale * load(m.weight_scale + column)) + load(m.bias + column);
-  if (m.residual) result += load(m.residual + block * m.residual_stride + row * kBlock + lane);
-  store(m.target + block * m.target_stride + place * kBlock + lane, clip(result, m.low, m.high));
-}
-
 #if defined(__AVX512VNNI__)
 constexpr size_t kRowsOf[] = {0, 16, 12, 9, 6};  // of a tile, by registers across, as in multiply_kernel.cpp
 
@@ -35,12 +26,12 @@ inline __m512i dot(__m512i sums, __m512i weights, const Narrow* codes) {
   return sums;
 }
 
-// Exact sums over the depth tiles [first, end) of a tile of `Vectors` blocks, added to sums (Rows, Vectors).
+// Exact sums over the depth tiles [first, end): rows of `a`, blocks from that of `b` on.
 template <size_t Rows, size_t Vectors>
-inline __attribute__((always_inline)) void add_exact_sums(const MultiplyNarrow& m, const Narrow* a,
-                                                          const NarrowTile* b, size_t first, size_t end,
-                                                          Floats* sums) {
-  __m512i exact[Rows][Vectors];
+inline __attribute__((always_inline)) void sum_exactly(const MultiplyNarrow& m, const Narrow* a,
+                                                       const NarrowTile* b, size_t first, size_t end,
+                                                       __m512i (&exact)[Rows][Vectors]) {
+  constexpr size_t tile = sizeof(*b) / sizeof(*b->values);
 #pragma GCC unroll 16
   for (size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 16
@@ -53,33 +44,56 @@ inline __attribute__((always_inline)) void add_exact_sums(const MultiplyNarrow& 
     for (size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 16
       for (size_t v = 0; v < Vectors; ++v)
-        exact[r][v] =
-            dot(exact[r][v], _mm512_load_si512(weight + v * m.depth_tiles * (sizeof(*b) / sizeof(*weight))),
-                a + r * kNarrowBlock + d % kNarrowBlock);
+        exact[r][v] = dot(exact[r][v], _mm512_load_si512(weight + v * m.depth_tiles * tile),
+                          a + r * kNarrowBlock + d % kNarrowBlock);
     weight += 2 * kBlock;
     if (d % kNarrowBlock + 2 == kNarrowBlock) a += m.source_stride;
   }
-#pragma GCC unroll 16
-  for (size_t r = 0; r < Rows; ++r)
-#pragma GCC unroll 16
-    for (size_t v = 0; v < Vectors; ++v) sums[r * Vectors + v] += (Floats)_mm512_cvtepi32_ps(exact[r][v]);
 }
 
 // One tile: rows from `row`, `Vectors` blocks from `block`. An element's sum has one order, whatever tile it
 // is in.
 template <size_t Rows, size_t Vectors>
 void compute_tile(const MultiplyNarrow& m, size_t row, size_t block) {
-  Floats sums[Rows * Vectors] = {};
-  for (size_t first = 0; first < m.depth_tiles; first += kExactTiles) {
-    const size_t end = first + kExactTiles < m.depth_tiles ? first + kExactTiles : m.depth_tiles;
-    add_exact_sums<Rows, Vectors>(m, m.source + row * kNarrowBlock, m.weight + block * m.depth_tiles, first,
-                                  end, sums);
+  const Narrow* a = m.source + row * kNarrowBlock;
+  const NarrowTile* b = m.weight + block * m.depth_tiles;
+  const size_t last =
+      (m.depth_tiles - 1) / kExactTiles * kExactTiles;  // the first tile of the last exact sum
+  Floats sums[Rows][Vectors];                           // of those before
+  __m512i exact[Rows][Vectors];
+  for (size_t first = 0; first < last; first += kExactTiles) {
+    sum_exactly(m, a, b, first, first + kExactTiles, exact);
+    for (size_t r = 0; r < Rows; ++r)
+      for (size_t v = 0; v < Vectors; ++v) {
+        const Floats part = (Floats)_mm512_cvtepi32_ps(exact[r][v]);
+        sums[r][v] = first == 0 ? part : sums[r][v] + part;
+      }
   }
-  size_t behind = row % m.run, place = row + row / m.run * m.gap;  // rows of the run so far
-  for (size_t r = 0; r < Rows; ++r, ++place) {
-    for (size_t v = 0; v < Vectors; ++v)
-      finish(m, sums[r * Vectors + v], row + r, place, (block + v) * kBlock);
-    if (++behind == m.run) behind = 0, place += m.gap;
+  sum_exactly(m, a, b, last, m.depth_tiles, exact);
+  const size_t stride = m.target_stride, kept = m.residual_stride, run = m.run, gap = m.gap;
+  const float low = m.low, high = m.high, *scales = m.source_scale ? m.source_scale + row : nullptr;
+  const float* residual = m.residual ? m.residual + block * kept + row * kBlock : nullptr;
+  float* target = m.target + block * stride + (row + row / run * gap) * kBlock;
+  size_t behind = row % run;  // rows of the run so far
+  Floats columns[Vectors], bias[Vectors];
+#pragma GCC unroll 16
+  for (size_t v = 0; v < Vectors; ++v) {
+    columns[v] = load(m.weight_scale + (block + v) * kBlock);
+    bias[v] = load(m.bias + (block + v) * kBlock);
+  }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < Rows; ++r) {
+    const float scale = scales ? scales[r] : kFilterScale;
+#pragma GCC unroll 16
+    for (size_t v = 0; v < Vectors; ++v) {
+      Floats result = (Floats)_mm512_cvtepi32_ps(exact[r][v]);
+      if (last > 0) result += sums[r][v];
+      result = result * (scale * columns[v]) + bias[v];
+      if (residual) result += load(residual + v * kept + r * kBlock);
+      store(target + v * stride, clip(result, low, high));
+    }
+    target += kBlock;
+    if (++behind == run) behind = 0, target += gap * kBlock;
   }
 }
 
@@ -103,8 +117,8 @@ void multiply_strip(const MultiplyNarrow& m, size_t block) {
 }
 #else
 // Other instruction sets are exact in the same way, and slow.
-inline void compute_element(const MultiplyNarrow& m, size_t row, size_t column, float* sum) {
-  *sum = 0;
+inline float compute_element(const MultiplyNarrow& m, size_t row, size_t column) {
+  float sum = 0;
   for (size_t first = 0; first < m.depth; first += kExactDepth) {
     int32_t exact = 0;
     for (size_t d = first; d < m.depth && d < first + kExactDepth; ++d) {
@@ -114,8 +128,10 @@ inline void compute_element(const MultiplyNarrow& m, size_t row, size_t column, 
       const Narrow weight = tile.values[(place / 2 * kBlock + column % kBlock) * 2 + place % 2];
       exact += static_cast<int16_t>(code) * static_cast<int16_t>(weight);
     }
-    *sum += static_cast<float>(exact);
+    sum += static_cast<float>(exact);
   }
+  const float scale = m.source_scale ? m.source_scale[row] : kFilterScale;
+  return sum * (scale * m.weight_scale[column]) + m.bias[column];
 }
 #endif
 
@@ -157,14 +173,12 @@ void multiply_narrow(const MultiplyNarrow& m, size_t begin, size_t end) {
   }
 #else
   for (size_t row = 0; row < m.rows; ++row)
-    for (size_t column = begin * kBlock; column < end * kBlock; column += kWidth) {
-      Floats sums;
-      for (size_t lane = 0; lane < kWidth; ++lane) {
-        float sum;
-        compute_element(m, row, column + lane, &sum);
-        sums[lane] = sum;
-      }
-      finish(m, sums, row, row + row / m.run * m.gap, column);
+    for (size_t column = begin * kBlock; column < end * kBlock; ++column) {
+      const size_t block = column / kBlock, lane = column % kBlock;
+      float result = compute_element(m, row, column);
+      if (m.residual) result += m.residual[block * m.residual_stride + row * kBlock + lane];
+      const size_t place = row + row / m.run * m.gap;
+      m.target[block * m.target_stride + place * kBlock + lane] = clip(broadcast(result), m.low, m.high)[0];
     }
 #endif
 }
