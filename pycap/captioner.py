@@ -80,9 +80,9 @@ class Captioner:
         threads: CPU threads of the kernels, and of torch where it computes, for the whole process; None leaves
             them alone.
         precision: of the native kernels on the CPU: "reduced" stores the decoder in 8 bits and multiplies the
-            encoder in 16, as bfloat16 where the CPU has AMX, as integers where it has AVX-512 with VNNI; "full"
-            computes in float32 throughout. A few captions in a hundred differ, scores on dev by less than 0.003
-            CIDEr. PyTorch computes in float32 in any case.
+            encoder in 16, as bfloat16 where the CPU has AMX, as integers where it has VNNI; "full" computes in
+            float32 throughout. A few captions in a hundred differ, scores on dev by less than 0.003 CIDEr.
+            PyTorch computes in float32 in any case.
 
     Raises:
         ValueError: the backend or the precision has another name, or `threads` is below 1.

@@ -29,6 +29,21 @@ inline Sums dot(Sums sums, const uint8_t* codes, const int8_t* stored) {
 }
 
 inline void store_sums(Sums sums, int32_t* target) { _mm512_storeu_si512(target, sums); }
+#elif defined(__AVXVNNI__)
+constexpr size_t kDotColumns = 8, kDotVectors = 2, kDotRows = 6, kWideVectors = 4, kWideRows = 3;
+typedef __m256i Sums;
+
+inline Sums dot(Sums sums, const uint8_t* codes, const int8_t* stored) {
+  int32_t quad;
+  __builtin_memcpy(&quad, codes, sizeof(quad));
+  const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stored));
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(_mm256_set1_epi32(quad)), "x"(weights));
+  return sums;
+}
+
+inline void store_sums(Sums sums, int32_t* target) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), sums);
+}
 #elif defined(__AVX512BW__)
 constexpr size_t kDotColumns = 8, kDotVectors = 2, kDotRows = 9, kWideVectors = 4, kWideRows = 5;
 typedef __m512i Sums;  // two neighbours belong to one column

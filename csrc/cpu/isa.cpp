@@ -1,7 +1,9 @@
 #include "cpu/isa.h"
 
-#if defined(PYCAP_X86) && defined(__linux__)
+#ifdef PYCAP_X86
 #include <cpuid.h>
+#endif
+#if defined(PYCAP_X86) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -18,6 +20,11 @@ bool supported(Isa isa) {
   __builtin_cpu_init();
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (isa == Isa::avx2) return avx2;
+#ifdef PYCAP_AVXVNNI
+  unsigned a, b, c, d;
+  const bool leaf = __get_cpuid_count(7, 1, &a, &b, &c, &d);
+  if (isa == Isa::avx2vnni) return avx2 && leaf && (a >> 4 & 1);
+#endif
   bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
   if (isa == Isa::avx512) return avx512;
@@ -31,7 +38,7 @@ bool supported(Isa isa) {
 }
 
 Isa choose() {
-  const Isa all[] = {Isa::amx, Isa::avx512vnni, Isa::avx512, Isa::avx2, Isa::generic};
+  const Isa all[] = {Isa::amx, Isa::avx512vnni, Isa::avx512, Isa::avx2vnni, Isa::avx2, Isa::generic};
   const char* forced = std::getenv("PYCAP_FORCE_ISA");
   if (forced == nullptr || *forced == '\0') {
     for (Isa isa : all)
@@ -43,7 +50,8 @@ Isa choose() {
     throw std::runtime_error(std::string("PYCAP_FORCE_ISA=") + forced + ": this CPU or build lacks it");
   }
   throw std::runtime_error(
-      std::string("PYCAP_FORCE_ISA must be generic, avx2, avx512, avx512vnni or amx, got ") + forced);
+      std::string("PYCAP_FORCE_ISA must be generic, avx2, avx2vnni, avx512, avx512vnni or amx, got ") +
+      forced);
 }
 
 }  // namespace
@@ -74,6 +82,8 @@ const char* isa_name(Isa isa) {
       return "avx512vnni";
     case Isa::avx512:
       return "avx512";
+    case Isa::avx2vnni:
+      return "avx2vnni";
     case Isa::avx2:
       return "avx2";
     default:

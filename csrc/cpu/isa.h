@@ -1,7 +1,8 @@
 // Instruction sets: every kernel source is compiled once per entry, the best one is chosen at load.
 //
-// A kernel lives in namespace pycap::PYCAP_ISA (a macro given by CMake: generic, avx2, avx512, avx512vnni or
-// amx). Its header declares it for all of them, and callers reach the chosen one through PYCAP_DISPATCH:
+// A kernel lives in namespace pycap::PYCAP_ISA (a macro given by CMake: generic, avx2,
+// avx2vnni, avx512, avx512vnni or amx). Its header declares it for all of them, and callers reach the chosen
+// one through PYCAP_DISPATCH:
 //
 //   #define PYCAP_DECLARE(isa) namespace isa { template <class T> void scale(T* values, size_t count); }
 //   PYCAP_FOR_EACH_ISA(PYCAP_DECLARE)
@@ -15,7 +16,7 @@
 
 namespace pycap {
 
-enum class Isa { generic, avx2, avx512, avx512vnni, amx };
+enum class Isa { generic, avx2, avx2vnni, avx512, avx512vnni, amx };
 
 // The best this CPU has, or what PYCAP_FORCE_ISA names; throws when the CPU or the build lacks that.
 Isa active_isa();
@@ -28,6 +29,12 @@ bool grants_amx(unsigned product);
 
 }  // namespace pycap
 
+#ifdef PYCAP_AVXVNNI
+#define PYCAP_IF_AVXVNNI(...) __VA_ARGS__
+#else
+#define PYCAP_IF_AVXVNNI(...)
+#endif
+
 #ifdef PYCAP_AMX
 #define PYCAP_IF_AMX(...) __VA_ARGS__
 #else
@@ -35,21 +42,23 @@ bool grants_amx(unsigned product);
 #endif
 
 #ifdef PYCAP_X86
-#define PYCAP_FOR_EACH_ISA(X) X(generic) X(avx2) X(avx512) X(avx512vnni) PYCAP_IF_AMX(X(amx))
-#define PYCAP_DISPATCH(...)                                                  \
-  switch (::pycap::active_isa()) {                                           \
-    PYCAP_IF_AMX(case ::pycap::Isa::amx : ::pycap::amx::__VA_ARGS__; break;) \
-    case ::pycap::Isa::avx512vnni:                                           \
-      ::pycap::avx512vnni::__VA_ARGS__;                                      \
-      break;                                                                 \
-    case ::pycap::Isa::avx512:                                               \
-      ::pycap::avx512::__VA_ARGS__;                                          \
-      break;                                                                 \
-    case ::pycap::Isa::avx2:                                                 \
-      ::pycap::avx2::__VA_ARGS__;                                            \
-      break;                                                                 \
-    default:                                                                 \
-      ::pycap::generic::__VA_ARGS__;                                         \
+#define PYCAP_FOR_EACH_ISA(X) \
+  X(generic) X(avx2) PYCAP_IF_AVXVNNI(X(avx2vnni)) X(avx512) X(avx512vnni) PYCAP_IF_AMX(X(amx))
+#define PYCAP_DISPATCH(...)                                                                  \
+  switch (::pycap::active_isa()) {                                                           \
+    PYCAP_IF_AMX(case ::pycap::Isa::amx : ::pycap::amx::__VA_ARGS__; break;)                 \
+    case ::pycap::Isa::avx512vnni:                                                           \
+      ::pycap::avx512vnni::__VA_ARGS__;                                                      \
+      break;                                                                                 \
+    case ::pycap::Isa::avx512:                                                               \
+      ::pycap::avx512::__VA_ARGS__;                                                          \
+      break;                                                                                 \
+      PYCAP_IF_AVXVNNI(case ::pycap::Isa::avx2vnni : ::pycap::avx2vnni::__VA_ARGS__; break;) \
+    case ::pycap::Isa::avx2:                                                                 \
+      ::pycap::avx2::__VA_ARGS__;                                                            \
+      break;                                                                                 \
+    default:                                                                                 \
+      ::pycap::generic::__VA_ARGS__;                                                         \
   }
 #else
 #define PYCAP_FOR_EACH_ISA(X) X(generic)

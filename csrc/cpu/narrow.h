@@ -1,5 +1,5 @@
 // The encoder's products of 16-bit numbers, which CPUs multiply twice as fast as floats or faster: bfloat16
-// in AMX tiles, or integers by AVX-512's VNNI. Filters, norms and attention are float in all precisions.
+// in AMX tiles, or integers by VNNI. Filters, norms and attention are float in all precisions.
 //
 // A picture in 16 bits comes in blocks of 32 columns, so that a row of a block has 64 bytes as in
 // cpu/blocked.h: element (row, column) is data[column / 32 * stride + row * 32 + column % 32]. Padding of the

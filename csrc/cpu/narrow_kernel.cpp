@@ -1,5 +1,5 @@
 // Products of 16-bit integers (narrow.h).
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -15,27 +15,42 @@ typedef Vec<float> Floats;
 constexpr size_t kWidth = kLanes<float>;
 constexpr size_t kExactTiles = kExactDepth / kNarrowBlock;
 
-#if defined(__AVX512VNNI__)
-constexpr size_t kRowsOf[] = {0, 16, 12, 9, 6};  // of a tile, by registers across, as in multiply_kernel.cpp
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+typedef Vec<int32_t> Sums;
 
-inline __m512i dot(__m512i sums, __m512i weights, const Narrow* codes) {
+// Rows of a tile, by registers across, as in multiply_kernel.cpp.
+#if defined(__AVX512VNNI__)
+constexpr size_t kRowsOf[] = {0, 16, 12, 9, 6};
+#else
+constexpr size_t kRowsOf[] = {0, 0, 6};
+#endif
+
+// Not by intrinsics: around them GCC 12 copies every sum twice a turn.
+inline Sums dot(Sums sums, Sums weights, const Narrow* codes) {
   int32_t pair;
   __builtin_memcpy(&pair, codes, sizeof(pair));
-  // not the intrinsic: around it GCC 12 copies every sum twice a turn
-  asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(weights), "v"(_mm512_set1_epi32(pair)));
+#if defined(__AVX512VNNI__)
+  asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(weights), "v"(broadcast(pair)));
+#else
+  asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sums) : "x"(weights), "x"(broadcast(pair)));
+#endif
   return sums;
 }
+
+// Where the registers of a tile are, from its first block on.
+constexpr size_t block_of(size_t vector) { return vector * kWidth / kBlock; }
+constexpr size_t lane_of(size_t vector) { return vector * kWidth % kBlock; }
 
 // Exact sums over the depth tiles [first, end): rows of `a`, blocks from that of `b` on.
 template <size_t Rows, size_t Vectors>
 inline __attribute__((always_inline)) void sum_exactly(const MultiplyNarrow& m, const Narrow* a,
                                                        const NarrowTile* b, size_t first, size_t end,
-                                                       __m512i (&exact)[Rows][Vectors]) {
+                                                       Sums (&exact)[Rows][Vectors]) {
   constexpr size_t tile = sizeof(*b) / sizeof(*b->values);
 #pragma GCC unroll 16
   for (size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 16
-    for (size_t v = 0; v < Vectors; ++v) exact[r][v] = _mm512_setzero_si512();
+    for (size_t v = 0; v < Vectors; ++v) exact[r][v] = Sums{};
   const size_t last = m.depth < end * kNarrowBlock ? m.depth : end * kNarrowBlock;
   const Narrow* weight = b[first].values;
   a += first * m.source_stride;
@@ -44,15 +59,16 @@ inline __attribute__((always_inline)) void sum_exactly(const MultiplyNarrow& m, 
     for (size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 16
       for (size_t v = 0; v < Vectors; ++v)
-        exact[r][v] = dot(exact[r][v], _mm512_load_si512(weight + v * m.depth_tiles * tile),
-                          a + r * kNarrowBlock + d % kNarrowBlock);
+        exact[r][v] =
+            dot(exact[r][v], (Sums)load(weight + block_of(v) * m.depth_tiles * tile + 2 * lane_of(v)),
+                a + r * kNarrowBlock + d % kNarrowBlock);
     weight += 2 * kBlock;
     if (d % kNarrowBlock + 2 == kNarrowBlock) a += m.source_stride;
   }
 }
 
-// One tile: rows from `row`, `Vectors` blocks from `block`. An element's sum has one order, whatever tile it
-// is in.
+// One tile: rows from `row`, `Vectors` registers from `block`. An element's sum has one order, whatever tile
+// it is in.
 template <size_t Rows, size_t Vectors>
 void compute_tile(const MultiplyNarrow& m, size_t row, size_t block) {
   const Narrow* a = m.source + row * kNarrowBlock;
@@ -60,12 +76,12 @@ void compute_tile(const MultiplyNarrow& m, size_t row, size_t block) {
   const size_t last =
       (m.depth_tiles - 1) / kExactTiles * kExactTiles;  // the first tile of the last exact sum
   Floats sums[Rows][Vectors];                           // of those before
-  __m512i exact[Rows][Vectors];
+  Sums exact[Rows][Vectors];
   for (size_t first = 0; first < last; first += kExactTiles) {
     sum_exactly(m, a, b, first, first + kExactTiles, exact);
     for (size_t r = 0; r < Rows; ++r)
       for (size_t v = 0; v < Vectors; ++v) {
-        const Floats part = (Floats)_mm512_cvtepi32_ps(exact[r][v]);
+        const Floats part = __builtin_convertvector(exact[r][v], Floats);
         sums[r][v] = first == 0 ? part : sums[r][v] + part;
       }
   }
@@ -78,19 +94,19 @@ void compute_tile(const MultiplyNarrow& m, size_t row, size_t block) {
   Floats columns[Vectors], bias[Vectors];
 #pragma GCC unroll 16
   for (size_t v = 0; v < Vectors; ++v) {
-    columns[v] = load(m.weight_scale + (block + v) * kBlock);
-    bias[v] = load(m.bias + (block + v) * kBlock);
+    columns[v] = load(m.weight_scale + block * kBlock + v * kWidth);
+    bias[v] = load(m.bias + block * kBlock + v * kWidth);
   }
 #pragma GCC unroll 16
   for (size_t r = 0; r < Rows; ++r) {
     const float scale = scales ? scales[r] : kFilterScale;
 #pragma GCC unroll 16
     for (size_t v = 0; v < Vectors; ++v) {
-      Floats result = (Floats)_mm512_cvtepi32_ps(exact[r][v]);
+      Floats result = __builtin_convertvector(exact[r][v], Floats);
       if (last > 0) result += sums[r][v];
       result = result * (scale * columns[v]) + bias[v];
-      if (residual) result += load(residual + v * kept + r * kBlock);
-      store(target + v * stride, clip(result, low, high));
+      if (residual) result += load(residual + block_of(v) * kept + r * kBlock + lane_of(v));
+      store(target + block_of(v) * stride + lane_of(v), clip(result, low, high));
     }
     target += kBlock;
     if (++behind == run) behind = 0, target += gap * kBlock;
@@ -171,6 +187,8 @@ void multiply_narrow(const MultiplyNarrow& m, size_t begin, size_t end) {
       multiply_strip<4>(m, block), block += 4;
     }
   }
+#elif defined(__AVXVNNI__)
+  for (size_t block = begin; block < end; ++block) multiply_strip<2>(m, block);
 #else
   for (size_t row = 0; row < m.rows; ++row)
     for (size_t column = begin * kBlock; column < end * kBlock; ++column) {

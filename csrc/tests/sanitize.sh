@@ -11,7 +11,7 @@ for sanitizer in address,undefined thread; do
   export ASAN_OPTIONS=detect_stack_use_after_return=0  # the emulated GPU threads have stacks of their own
   if [ $sanitizer != thread ]; then "$build/$sanitizer/csrc/tests/cuda_emulation"; fi
   for program in "$build/$sanitizer"/csrc/tests/*_test; do
-    for isa in generic avx2:avx2 avx512:avx512bw avx512vnni:avx512_vnni amx:amx_int8; do
+    for isa in generic avx2:avx2 avx2vnni:avx_vnni avx512:avx512bw avx512vnni:avx512_vnni amx:amx_int8; do
       flag=${isa#*:} isa=${isa%:*}
       if [ $isa != generic ] && ! grep -qw "$flag" /proc/cpuinfo; then continue; fi
       echo "$sanitizer: PYCAP_FORCE_ISA=$isa $(basename "$program")"

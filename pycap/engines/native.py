@@ -21,7 +21,7 @@ class NativeEngine:
     Args:
         checkpoint: weights, the CNN's frozen part among them.
         precision: "full" for float32 throughout, or "reduced" for a decoder with 8-bit weights (where the CPU has
-            AVX2) behind an encoder with products of bfloat16 numbers (AMX) or 16-bit integers (AVX-512 with VNNI).
+            AVX2) behind an encoder with products of bfloat16 numbers (AMX) or 16-bit integers (VNNI).
     """
 
     def __init__(self, checkpoint: Checkpoint, precision: str):
@@ -57,7 +57,7 @@ def fastest_encoding() -> str:
     """Return the precision in which `NativeEncoder` is fastest on this CPU."""
     if supports_bfloat16():
         return "bfloat16"
-    return "int16" if library.cpu.isa() in ("amx", "avx512vnni") else "float32"
+    return "int16" if library.cpu.isa() in ("amx", "avx512vnni", "avx2vnni") else "float32"
 
 
 def decoder_arrays(weights: Arrays) -> Arrays:

@@ -33,8 +33,8 @@ class NativeEncoder:
         threads: threads of a call that does not say otherwise; None for as many as the pool has.
         precision: "float32"; "bfloat16" for products of bfloat16 numbers with float32 sums, which need a CPU with
             AMX (`supports_bfloat16`); or "int16" for products of 16-bit integers with one scale a pixel and one a
-            channel, ten times as exact, and faster than float32 where the CPU has AVX-512 with VNNI. Filters,
-            norms and attention are float32 in all of them.
+            channel, ten times as exact, and faster than float32 where the CPU has VNNI. Filters, norms and
+            attention are float32 in all of them.
 
     Raises:
         ValueError: a weight is missing, has another shape than `config` wants or, for "int16", is not finite;

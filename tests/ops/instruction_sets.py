@@ -16,7 +16,7 @@ from pycap.ops import library
 if not library.native_available():
     sys.exit(library.missing_reason())
 """
-ISAS = ("generic", "avx2", "avx512", "avx512vnni", "amx")  # from the plainest to the best
+ISAS = ("generic", "avx2", "avx2vnni", "avx512", "avx512vnni", "amx")  # from the plainest to the best
 
 
 def run_forced(isa: str, script: str, *arguments: str) -> str:

@@ -277,7 +277,7 @@ np.savez(
 """
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("isa", ["generic", "avx2", "avx2vnni", "avx512", "avx512vnni"])
 def test_every_instruction_set_finds_the_same_features(isa, tmp_path):
     root = Path(__file__).parent
     path = os.pathsep.join(map(str, [Path(library.__file__).parents[2], root, root.parent, *sys.path[:1]]))
