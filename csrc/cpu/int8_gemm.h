@@ -11,39 +11,24 @@
 
 #include "cpu/amx_gemm.h"
 #include "cpu/int8_product.h"
+#include "cpu/vnni.h"
 
 namespace pycap {
 namespace PYCAP_ISA {
 
 // A register of sums, kDotColumns columns wide, and how four depth steps of a row are added to it.
-#if defined(__AVX512VNNI__)
-constexpr size_t kDotColumns = 16, kDotVectors = 2, kDotRows = 9, kWideVectors = 4, kWideRows = 6;
-typedef __m512i Sums;
+#if defined(PYCAP_VNNI)
+constexpr size_t kDotColumns = kLanes<int32_t>, kDotVectors = 2, kWideVectors = 4;
+constexpr size_t kDotRows = kDotColumns == 16 ? 9 : 6, kWideRows = kDotColumns == 16 ? 6 : 3;
+typedef Vec<int32_t> Sums;
 
 inline Sums dot(Sums sums, const uint8_t* codes, const int8_t* stored) {
   int32_t quad;
   __builtin_memcpy(&quad, codes, sizeof(quad));
-  // not the intrinsic: around it GCC 12 copies every sum twice a turn
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(_mm512_set1_epi32(quad)), "v"(_mm512_loadu_si512(stored)));
-  return sums;
+  return add_quads(sums, broadcast(quad), (Sums)load(stored));
 }
 
-inline void store_sums(Sums sums, int32_t* target) { _mm512_storeu_si512(target, sums); }
-#elif defined(__AVXVNNI__)
-constexpr size_t kDotColumns = 8, kDotVectors = 2, kDotRows = 6, kWideVectors = 4, kWideRows = 3;
-typedef __m256i Sums;
-
-inline Sums dot(Sums sums, const uint8_t* codes, const int8_t* stored) {
-  int32_t quad;
-  __builtin_memcpy(&quad, codes, sizeof(quad));
-  const __m256i weights = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(stored));
-  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(_mm256_set1_epi32(quad)), "x"(weights));
-  return sums;
-}
-
-inline void store_sums(Sums sums, int32_t* target) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), sums);
-}
+inline void store_sums(Sums sums, int32_t* target) { store(target, sums); }
 #elif defined(__AVX512BW__)
 constexpr size_t kDotColumns = 8, kDotVectors = 2, kDotRows = 9, kWideVectors = 4, kWideRows = 5;
 typedef __m512i Sums;  // two neighbours belong to one column

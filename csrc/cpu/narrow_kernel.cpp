@@ -1,11 +1,8 @@
 // Products of 16-bit integers (narrow.h).
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
-#include "cpu/clip.h"
 #include "cpu/narrow.h"
 #include "cpu/narrow_filter.h"
+#include "cpu/product_tiles.h"
+#include "cpu/vnni.h"
 
 namespace pycap {
 namespace PYCAP_ISA {
@@ -13,33 +10,16 @@ namespace {
 
 typedef Vec<float> Floats;
 constexpr size_t kWidth = kLanes<float>;
-constexpr size_t kExactTiles = kExactDepth / kNarrowBlock;
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(PYCAP_VNNI)
+constexpr size_t kExactTiles = kExactDepth / kNarrowBlock;
 typedef Vec<int32_t> Sums;
 
-// Rows of a tile, by registers across, as in multiply_kernel.cpp.
-#if defined(__AVX512VNNI__)
-constexpr size_t kRowsOf[] = {0, 16, 12, 9, 6};
-#else
-constexpr size_t kRowsOf[] = {0, 0, 6};
-#endif
-
-// Not by intrinsics: around them GCC 12 copies every sum twice a turn.
 inline Sums dot(Sums sums, Sums weights, const Narrow* codes) {
   int32_t pair;
   __builtin_memcpy(&pair, codes, sizeof(pair));
-#if defined(__AVX512VNNI__)
-  asm("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(weights), "v"(broadcast(pair)));
-#else
-  asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sums) : "x"(weights), "x"(broadcast(pair)));
-#endif
-  return sums;
+  return add_pairs(sums, weights, broadcast(pair));
 }
-
-// Where the registers of a tile are, from its first block on.
-constexpr size_t block_of(size_t vector) { return vector * kWidth / kBlock; }
-constexpr size_t lane_of(size_t vector) { return vector * kWidth % kBlock; }
 
 // Exact sums over the depth tiles [first, end): rows of `a`, blocks from that of `b` on.
 template <size_t Rows, size_t Vectors>
@@ -67,70 +47,40 @@ inline __attribute__((always_inline)) void sum_exactly(const MultiplyNarrow& m, 
   }
 }
 
-// One tile: rows from `row`, `Vectors` registers from `block`. An element's sum has one order, whatever tile
-// it is in.
-template <size_t Rows, size_t Vectors>
-void compute_tile(const MultiplyNarrow& m, size_t row, size_t block) {
-  const Narrow* a = m.source + row * kNarrowBlock;
-  const NarrowTile* b = m.weight + block * m.depth_tiles;
-  const size_t last =
-      (m.depth_tiles - 1) / kExactTiles * kExactTiles;  // the first tile of the last exact sum
-  Floats sums[Rows][Vectors];                           // of those before
-  Sums exact[Rows][Vectors];
-  for (size_t first = 0; first < last; first += kExactTiles) {
-    sum_exactly(m, a, b, first, first + kExactTiles, exact);
-    for (size_t r = 0; r < Rows; ++r)
-      for (size_t v = 0; v < Vectors; ++v) {
-        const Floats part = __builtin_convertvector(exact[r][v], Floats);
-        sums[r][v] = first == 0 ? part : sums[r][v] + part;
-      }
-  }
-  sum_exactly(m, a, b, last, m.depth_tiles, exact);
-  const size_t stride = m.target_stride, kept = m.residual_stride, run = m.run, gap = m.gap;
-  const float low = m.low, high = m.high, *scales = m.source_scale ? m.source_scale + row : nullptr;
-  const float* residual = m.residual ? m.residual + block * kept + row * kBlock : nullptr;
-  float* target = m.target + block * stride + (row + row / run * gap) * kBlock;
-  size_t behind = row % run;  // rows of the run so far
-  Floats columns[Vectors], bias[Vectors];
-#pragma GCC unroll 16
-  for (size_t v = 0; v < Vectors; ++v) {
-    columns[v] = load(m.weight_scale + block * kBlock + v * kWidth);
-    bias[v] = load(m.bias + block * kBlock + v * kWidth);
-  }
-#pragma GCC unroll 16
-  for (size_t r = 0; r < Rows; ++r) {
-    const float scale = scales ? scales[r] : kFilterScale;
+struct IntegerTile {
+  // An element's sum has one order, whatever tile it is in.
+  template <size_t Rows, size_t Vectors>
+  static void compute(const MultiplyNarrow& m, size_t row, size_t column, size_t) {
+    const Narrow* a = m.source + row * kNarrowBlock;
+    const NarrowTile* b = m.weight + column / kBlock * m.depth_tiles;
+    const size_t last =
+        (m.depth_tiles - 1) / kExactTiles * kExactTiles;  // the first tile of the last exact sum
+    Floats sums[Rows][Vectors];                           // of those before
+    Sums exact[Rows][Vectors];
+    for (size_t first = 0; first < last; first += kExactTiles) {
+      sum_exactly(m, a, b, first, first + kExactTiles, exact);
+      for (size_t r = 0; r < Rows; ++r)
+        for (size_t v = 0; v < Vectors; ++v) {
+          const Floats part = __builtin_convertvector(exact[r][v], Floats);
+          sums[r][v] = first == 0 ? part : sums[r][v] + part;
+        }
+    }
+    sum_exactly(m, a, b, last, m.depth_tiles, exact);
+    float scales[Rows];  // read before results are stored, which the compiler takes for new scales
+    for (size_t r = 0; r < Rows; ++r) scales[r] = m.source_scale ? m.source_scale[row + r] : kFilterScale;
+    Floats columns[Vectors], bias[Vectors];
 #pragma GCC unroll 16
     for (size_t v = 0; v < Vectors; ++v) {
-      Floats result = __builtin_convertvector(exact[r][v], Floats);
-      if (last > 0) result += sums[r][v];
-      result = result * (scale * columns[v]) + bias[v];
-      if (residual) result += load(residual + block_of(v) * kept + r * kBlock + lane_of(v));
-      store(target + block_of(v) * stride + lane_of(v), clip(result, low, high));
+      columns[v] = load(m.weight_scale + column + v * kWidth);
+      bias[v] = load(m.bias + column + v * kWidth);
     }
-    target += kBlock;
-    if (++behind == run) behind = 0, target += gap * kBlock;
+    finish_tile<Rows, Vectors>(m, row, column, [&](size_t r, size_t v) {
+      Floats total = __builtin_convertvector(exact[r][v], Floats);
+      if (last > 0) total += sums[r][v];
+      return total * (scales[r] * columns[v]) + bias[v];
+    });
   }
-}
-
-template <size_t Rows, size_t Vectors>
-void compute_rows(const MultiplyNarrow& m, size_t rows, size_t row, size_t block) {
-  if constexpr (Rows > 1) {
-    if (rows < Rows) return compute_rows<Rows - 1, Vectors>(m, rows, row, block);
-  }
-  compute_tile<Rows, Vectors>(m, row, block);
-}
-
-// All rows of a strip, in tiles of nearly equal height.
-template <size_t Vectors>
-void multiply_strip(const MultiplyNarrow& m, size_t block) {
-  constexpr size_t most = kRowsOf[Vectors];
-  const size_t tiles = (m.rows + most - 1) / most;
-  for (size_t tile = 0; tile < tiles; ++tile) {
-    const size_t row = m.rows * tile / tiles, next = m.rows * (tile + 1) / tiles;
-    compute_rows<most, Vectors>(m, next - row, row, block);
-  }
-}
+};
 #else
 // Other instruction sets are exact in the same way, and slow.
 inline float compute_element(const MultiplyNarrow& m, size_t row, size_t column) {
@@ -174,21 +124,8 @@ struct CodeCells {  // results of a filter, in one block
 }  // namespace
 
 void multiply_narrow(const MultiplyNarrow& m, size_t begin, size_t end) {
-#if defined(__AVX512VNNI__)
-  for (size_t block = begin; block < end;) {  // three or four registers across where possible
-    const size_t left = end - block;
-    if (left == 1) {
-      multiply_strip<1>(m, block), block += 1;
-    } else if (left == 2) {
-      multiply_strip<2>(m, block), block += 2;
-    } else if (left % 3 == 0 || left == 5) {
-      multiply_strip<3>(m, block), block += 3;
-    } else {
-      multiply_strip<4>(m, block), block += 4;
-    }
-  }
-#elif defined(__AVXVNNI__)
-  for (size_t block = begin; block < end; ++block) multiply_strip<2>(m, block);
+#if defined(PYCAP_VNNI)
+  multiply_strips<IntegerTile>(m, begin, end);
 #else
   for (size_t row = 0; row < m.rows; ++row)
     for (size_t column = begin * kBlock; column < end * kBlock; ++column) {

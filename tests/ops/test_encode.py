@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from instruction_sets import ISAS, run_forced
 from random_encoder import ImageEncoder, convolve_exactly, make_pixels
-from tiny import PACKAGE_HOME
 
 from pycap.config import ModelConfig
 from pycap.nn.conv import SameConv2d
@@ -22,9 +18,7 @@ from pycap.ops.encode import NativeEncoder, supports_bfloat16
 pytestmark = pytest.mark.skipif(not library.native_available(), reason=library.missing_reason())
 
 BOUND = 2e-4  # of features, which are of size 1, in float32 against float64; observed 8e-5, by PyTorch too
-INTEGER_BOUND = (
-    0.03  # of features in 16-bit integers, where a float's last bit decides a code; observed 0.011
-)
+INTEGER_BOUND = 0.03  # of features in 16-bit integers: a float's last bit decides a code; observed 0.011
 MAP_BOUND = 2e-6  # of attention; observed 5e-7
 
 PRECISION = pytest.mark.parametrize(
@@ -242,8 +236,8 @@ def test_precision_that_is_not_to_be_had_is_refused(monkeypatch):
 def test_integers_cannot_say_that_a_weight_is_not_finite():
     config = configure(64)
     weights = ImageEncoder(config).weights()
+    name = next(name for name in weights if name.endswith("project.weight"))
     for value in (np.nan, np.inf):
-        name = next(name for name in weights if name.endswith("project.weight"))
         bad = weights[name].copy()
         bad.flat[5] = value
         with pytest.raises(ValueError, match="weights must be finite to be stored as int16"):
@@ -264,7 +258,8 @@ from pycap.ops.encode import NativeEncoder, supports_bfloat16
 from random_encoder import ImageEncoder, make_pixels
 from test_encode import configure
 config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
-encoder, integers = (NativeEncoder(ImageEncoder(config).weights(), config, precision=p) for p in ("float32", "int16"))
+weights = ImageEncoder(config).weights()
+encoder, integers = (NativeEncoder(weights, config, precision=name) for name in ("float32", "int16"))
 first, second = (encoder(make_pixels(1, 100), True, threads) for threads in (1, 2))
 np.savez(
     sys.argv[1],
@@ -277,18 +272,9 @@ np.savez(
 """
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx2vnni", "avx512", "avx512vnni"])
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_finds_the_same_features(isa, tmp_path):
-    root = Path(__file__).parent
-    path = os.pathsep.join(map(str, [Path(library.__file__).parents[2], root, root.parent, *sys.path[:1]]))
-    environment = {**os.environ, "PYCAP_FORCE_ISA": isa, "PYTHONPATH": path}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "found.npz")]
-    run = subprocess.run(
-        command, env=environment, cwd=PACKAGE_HOME, capture_output=True, text=True, check=False
-    )
-    if "this CPU or build lacks it" in run.stderr:
-        pytest.skip(f"this CPU lacks {isa}")
-    assert run.returncode == 0, run.stderr
+    run_forced(isa, SCRIPT, str(tmp_path / "found.npz"))
     found = np.load(tmp_path / "found.npz")
     config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
     weights = ImageEncoder(config).weights()
