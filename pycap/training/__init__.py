@@ -141,9 +141,6 @@ def train(
             ),
         )
         state = fit.train()
-        # While all wait here, gloo's threads let go of the last gradients, for which they need the interpreter's lock.
-        # Torn down at once, the group would be joined by a thread that holds that lock: now and then, for ever.
-        workers.wait()
         return state if workers.first else None
     finally:
         workers.leave()

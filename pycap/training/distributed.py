@@ -36,7 +36,12 @@ class Workers:
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     def leave(self) -> None:
-        """Leave the group, if one was joined."""
+        """Leave the group, if one was joined; what `wrap` returned must be gone by now.
+
+        gloo's threads need the interpreter's lock to let go of the last tensors. Here they get it, for Python gives
+        it up to take a group down. A wrapper that outlived this call would take the group down itself, holding the
+        lock, and now and then wait for those threads for ever.
+        """
         if distributed.is_available() and distributed.is_initialized():
             distributed.destroy_process_group()
 

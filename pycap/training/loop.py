@@ -151,7 +151,7 @@ class Fit:
             self._continue(setup)
         elif resume:
             say(f"{run.state}: not there, so training starts from the beginning")
-        self.wrapped = workers.wrap(model)
+        self.wrapped: nn.Module = model
         self.steps = batches.steps(workers.world)  # of an epoch
 
     def _continue(self, setup: dict[str, object]) -> None:
@@ -166,12 +166,17 @@ class Fit:
 
     def train(self) -> TrainState:
         """Train to the end of the last phase, from where a killed run stopped; return the final state."""
-        while self.state.phase < len(self.phases):
-            phase = self.phases[self.state.phase]
-            while self.state.step - self.state.phase_began < phase.epochs * self.steps and not self._stale():
-                self._train_epoch(phase)
-                self._keep()
-            self._next_phase()
+        self.wrapped = self.workers.wrap(self.model)
+        try:
+            while self.state.phase < len(self.phases):
+                phase = self.phases[self.state.phase]
+                end = self.state.phase_began + phase.epochs * self.steps
+                while self.state.step < end and not self._stale():
+                    self._train_epoch(phase)
+                    self._keep()
+                self._next_phase()
+        finally:
+            self.wrapped = self.model  # the wrapper must not outlive the group, see Workers.leave
         return self.state
 
     def _stale(self) -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from tiny import child_environment
 
 from pycap import checkpoint
 from pycap.training import train
+from pycap.training.distributed import Workers
 from pycap.training.state import ResumeError
 
 
@@ -235,6 +237,29 @@ def test_bad_setting_is_a_usage_error(pictures, tmp_path, setting, message):
     assert message in answer.stderr
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_wrapped_model_is_gone_when_the_group_is_left(pictures, cache, config, tmp_path, monkeypatch):
+    class Wrapper(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, *inputs):
+            return self.model(*inputs)
+
+    alive, gone = weakref.WeakSet(), []
+
+    def wrap(workers, model):
+        wrapper = Wrapper(model)
+        alive.add(wrapper)
+        return wrapper
+
+    monkeypatch.setattr(Workers, "wrap", wrap)
+    monkeypatch.setattr(Workers, "leave", lambda workers: gone.append(not alive))
+    once = replace(config, train=replace(config.train, epochs=1))
+    train(pictures, "folder", tmp_path / "run", once, device="cpu", cache=cache, threads=1)
+    assert gone == [True]  # or the group dies with the wrapper, and its threads may never end
 
 
 @pytest.mark.slow
