@@ -37,7 +37,7 @@ class Caption:
         score: its log-probability, divided by `(words + 1) ** length_penalty`; larger (nearer 0) is better.
         words: the words of `text`, one for each map of `attention`.
         attention: where the decoder looked for each word, `(words, rows, cols)` float32, each map summing
-            to 1; the grid covers the central square of the picture.
+            to 1; the grid covers the central square of the picture, less the rim outside `model.window`.
         n_best: the best sentences with their scores, best first; the first is `(text, score)`.
         encoder_attention: where each region looked in the encoder's last layer, mean over its heads,
             `(rows * cols, rows * cols)` float32, each row summing to 1; None if the model has no such layer.

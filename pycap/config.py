@@ -42,6 +42,8 @@ class ModelConfig:
         cnn: EfficientNet-Lite variant, "lite0", "lite1" or "lite2".
         region_channels: channels of the CNN's last feature map.
         tuned_blocks: last blocks of the CNN, and its head, that are trained with the captioner (0: none).
+        window: side of the middle of a picture that is looked at, as a share of the CNN's map, read bilinearly; what
+            a captioner trained on such windows (`train.zoom`) is used to. 1 for the whole map as it is.
         grid: rows (= columns) of that map; `regions = grid * grid`.
         feature_dim: width of a region after projection.
         encoder_attention: what an encoder layer attends to: "self" (the other regions) or "channel".
@@ -57,6 +59,7 @@ class ModelConfig:
 
     cnn: str = "lite2"
     tuned_blocks: int = 6
+    window: float = 0.96
     region_channels: int = 1280
     grid: int = 9
     feature_dim: int = 512
@@ -218,7 +221,7 @@ CHOICES = {  # setting -> the words it may be
     "train.self_critical_precision": ("float32", "int8"),
 }
 BEFORE = {  # section -> what settings were before they existed, where that is not today's default
-    "model": {"tuned_blocks": 0},
+    "model": {"tuned_blocks": 0, "window": 1.0},
     "train": {"zoom": 1.0, "self_critical_epochs": 0, "self_critical_precision": "float32"},
 }
 _WIDTHS = ("region_channels", "feature_dim", "encoder_heads", "embed_dim", "hidden_dim", "attention_dim")
@@ -227,6 +230,7 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "preprocess.size": (32, 4096),
     "preprocess.std": (1e-6, 1e6),
     **{f"model.{name}": (1, 2**16) for name in _WIDTHS},
+    "model.window": (0.1, 1),
     "model.encoder_layers": (0, 64),
     **{f"model.{name}": (0, 0.99) for name in ("region_dropout", "layer_dropout", "dropout")},
     "search.beam": (1, 1000),

@@ -14,6 +14,7 @@ from pycap.decoder import Decoder
 from pycap.encoder import RegionEncoder
 from pycap.ops.beam import BeamDecoder
 from pycap.ops.decoding import BeamResult, SampleResult
+from pycap.window import zoom_middle
 
 
 class CaptionModel(nn.Module):
@@ -88,9 +89,20 @@ class CaptionModel(nn.Module):
         return self.frozen.to(self.device)(pixels)
 
     @torch.no_grad()
-    def encode(self, cells: Tensor, with_attention: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Return features and the last encoder layer's attention, as `RegionEncoder.forward` does, of cells."""
-        return self.encoder(self._regions(cells.to(self.device, torch.float32)), with_attention)
+    def encode(
+        self, cells: Tensor, with_attention: bool = False, window: float | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return features and the last encoder layer's attention, as `RegionEncoder.forward` does, of cells.
+
+        Args:
+            cells: from `cnn`.
+            with_attention: also return who looked at whom.
+            window: side of the middle that is looked at, as a share; None takes the configuration's. Cells that
+                show a window already want 1.
+        """
+        cells = cells.to(self.device, torch.float32)
+        seen = zoom_middle(cells, self.config.window if window is None else window)
+        return self.encoder(self._regions(seen), with_attention)
 
     @torch.no_grad()
     def search(

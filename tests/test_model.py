@@ -9,9 +9,11 @@ from pycap.config import END, PAD, START, ModelConfig, SearchConfig
 from pycap.model import CaptionModel
 from pycap.ops import library
 from pycap.ops.decoder_step import initial_state, step
+from pycap.window import zoom_middle
 
 SMALL = ModelConfig(
     tuned_blocks=0,
+    window=1.0,
     grid=2,
     region_channels=6,
     feature_dim=8,
@@ -59,6 +61,14 @@ def test_padding_and_neighbours_do_not_change_a_caption(model):
     tokens[1, 2:] = 11  # what lies behind the end is ignored
     again, _ = model(regions, tokens, lengths, image_index)
     assert torch.equal(together, again)
+
+
+def test_whole_pictures_are_seen_through_the_window():
+    model = CaptionModel(ModelConfig(**{**SMALL.__dict__, "grid": 3, "window": 0.7}), 12).eval()
+    cells = torch.randn(2, 9, 6)
+    middle, _ = model.encode(zoom_middle(cells, 0.7), window=1)
+    assert torch.equal(model.encode(cells)[0], middle)
+    assert not torch.equal(model.encode(cells, window=1)[0], middle)
 
 
 def test_every_weight_gets_a_gradient(model):

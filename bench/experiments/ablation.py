@@ -27,6 +27,7 @@ BASE = {
     "train.self_critical_epochs": 0,
     "train.patience": 0,
     "train.zoom": 1.0,
+    "model.window": 1.0,
 }
 ROWS = {
     "base": {},

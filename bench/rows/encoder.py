@@ -23,6 +23,7 @@ from pycap.cnn import EfficientNetLite
 from pycap.config import Config
 from pycap.model import CaptionModel
 from pycap.ops.encode import NativeEncoder, supports_bfloat16
+from pycap.window import zoom_middle
 
 TOLERANCE = 1e-3  # of a feature, relative to the largest one
 Seen = tuple[Tensor, Tensor]  # features and attention
@@ -39,10 +40,11 @@ class Pixels(nn.Module):
     def __init__(self, model: CaptionModel, frozen: nn.Module):
         super().__init__()
         self.frozen, self.tail, self.encoder = frozen, model.tail, model.encoder
+        self.window = model.config.window
 
     def forward(self, pixels: Tensor) -> Seen:
         """Return features `(images, regions, feature_dim)` and attention `(images, regions, regions)`."""
-        cells = self.frozen(pixels)
+        cells = zoom_middle(self.frozen(pixels), self.window)
         features, attention = self.encoder(cells if self.tail is None else self.tail(cells), True)
         return features, attention.mean(dim=1)
 

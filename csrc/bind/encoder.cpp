@@ -63,7 +63,7 @@ EncoderPrecision read_precision(const std::string& name) {
 }
 
 Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t layers, size_t heads,
-                     const std::string& precision, py::kwargs keywords) {
+                     const std::string& precision, double window, size_t tuned_blocks, py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
   EncoderSizes sizes{{},
                      arrays.size("head.weight", 0),
@@ -72,11 +72,15 @@ Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t laye
                      layers,
                      heads,
                      heads > 0 || layers == 0 ? 0 : arrays.size("layers.0.squeeze.weight", 0),
-                     read_precision(precision)};
+                     read_precision(precision),
+                     window,
+                     tuned_blocks};
   EncoderArrays weights{};
   const Dim feature = dimension("feature_dim", sizes.feature_dim), grid = dimension("grid", sizes.grid);
   const Dim stem = dimension("stem", kStemChannels),
             channels = dimension("region_channels", sizes.region_channels);
+  if (!(window > 0 && window <= 1) || tuned_blocks >= blocks.size())
+    throw py::value_error("window must be above 0 and at most 1, and a block be left that is not tuned");
   if (blocks.empty() || (heads > 0 && sizes.feature_dim % heads > 0))
     throw py::value_error("blocks must not be empty, and feature_dim be a multiple of heads");
   for (size_t b = 0; b < blocks.size(); ++b) {
@@ -126,7 +130,7 @@ void bind_encoder(py::module_& module) {
   module.def("bfloat16_supported", &bfloat_supported, "True where Encoder takes precision='bfloat16'.");
   py::class_<Encoder>(module, "Encoder", "An image encoder's weights, packed; pycap/ops/encode.py drives it.")
       .def(py::init(&pack_encoder), py::kw_only(), py::arg("blocks"), py::arg("layers"), py::arg("heads"),
-           py::arg("precision"))
+           py::arg("precision"), py::arg("window"), py::arg("tuned_blocks"))
       .def("encode", &encode, py::kw_only(), py::arg("threads"), py::arg("with_attention"),
            "Fill the arrays features, and attention where it is wanted, from pixels.");
 }

@@ -29,7 +29,7 @@ CnnPass::CnnPass(const Encoder& encoder, size_t size, Crew crew)
 
 CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side) const {
   const size_t kernel = block.sizes.kernel, stride = block.sizes.stride;
-  Stage stage{&block, source_side, (source_side + stride - 1) / stride, 0, 0, 0, 0, false, false};
+  Stage stage{&block, source_side, (source_side + stride - 1) / stride, 0, 0, 0, 0, false, false, false};
   const size_t span = (stage.side - 1) * stride + kernel;  // TensorFlow's SAME: odd padding goes to the end
   stage.padding = (std::max(span, source_side) - source_side) / 2;
   stage.pitch = std::max(span, source_side);
@@ -49,11 +49,16 @@ CnnPass::Stage CnnPass::plan_stage(const PackedBlock& block, size_t source_side)
 }
 
 void CnnPass::plan() {
+  const EncoderSizes& sizes = encoder_.sizes();
   size_t side = (size_ + kStemStride - 1) / kStemStride, pixels = 0, picture = 0, filtered = 0, pitch = 0;
   for (const PackedBlock& block : encoder_.blocks) {
-    const Stage stage = plan_stage(block, side);
-    if (!stages_.empty()) stages_.back().adds_to_result = block.residual();
+    Stage stage = plan_stage(block, side);
+    if (!stages_.empty() && block.residual()) stages_.back().keeps_floats = true;
     side = stage.side;
+    const size_t left = sizes.blocks.size() - stages_.size() - 1;
+    stage.zooms = sizes.window < 1 && left > 0 && left == sizes.tuned_blocks;
+    stage.keeps_floats = stage.zooms;
+    if (stage.zooms) window_ = Window(side, sizes.window);
     const size_t blocks = count_blocks(block.width), band = stage.band * side * pad_to_narrow(block.width);
     (stage.rolls ? band_size_ : filtered) = std::max(stage.rolls ? band_size_ : filtered, band);
     ring_size_ = std::max(ring_size_, (stage.rolls ? blocks : std::min(blocks, kSplitBlocks)) * stage.slots *
@@ -63,7 +68,9 @@ void CnnPass::plan() {
     pitch = std::max(pitch, stage.pitch);
     stages_.push_back(stage);
   }
-  picture = std::max(picture, side * side * pad_to_block(encoder_.sizes().region_channels));
+  zooms_regions_ = sizes.window < 1 && sizes.tuned_blocks == 0;
+  if (zooms_regions_) window_ = Window(side, sizes.window);
+  picture = std::max(picture, side * side * pad_to_block(sizes.region_channels));
   filtered = std::max(filtered, band_size_ * crew_.threads);
   lines_size_ = 3 * kStemKernel * pad_to_block(size_ + kStemKernel);
   arena_.plan(source_.data, picture);
@@ -94,11 +101,15 @@ const float* CnnPass::run(const float* pixels) {
                 [&](size_t begin, size_t end, size_t task) { roll(stage, pixels, begin, end, task); });
     else
       split(stage);
-    if (precision_ == EncoderPrecision::int16) narrow_target(stage.block->sizes.outputs);
+    const size_t channels = stage.block->sizes.outputs;
+    if (stage.zooms) zoom_target(stage.side, channels);
+    const bool bfloat = precision_ == EncoderPrecision::bfloat16;
+    if (precision_ == EncoderPrecision::int16 || (bfloat && stage.zooms)) narrow_target(channels);
     std::swap(source_, target_);
   }
   target_.pixels = source_.pixels;
   find_regions();
+  if (zooms_regions_) zoom_target(stages_.back().side, encoder_.sizes().region_channels);
   return target_.data;
 }
 
@@ -226,7 +237,7 @@ void CnnPass::project(const Stage& stage, const Picture& filtered, size_t first,
     set_weights(multiply, block.project, 0);
     multiply.residual = residual;
     multiply.residual_stride = source_.stride();
-    multiply.target = stage.adds_to_result || !bfloat ? target_.data + begin * kBlock : nullptr;
+    multiply.target = stage.keeps_floats || !bfloat ? target_.data + begin * kBlock : nullptr;
     multiply.target_stride = target_.stride();
     multiply.narrow = bfloat ? target_.narrow + begin * kNarrowBlock : nullptr;
     multiply.narrow_stride = target_.narrow_stride();
@@ -246,6 +257,15 @@ void CnnPass::project(const Stage& stage, const Picture& filtered, size_t first,
   multiply.rows = multiply.run = end - begin;
   multiply.low = -kInfinity, multiply.high = kInfinity;
   PYCAP_DISPATCH(multiply_rows(multiply, 0, block.project.blocks()));
+}
+
+// The window of the target in its place.
+void CnnPass::zoom_target(size_t side, size_t channels) {
+  source_.pixels = target_.pixels;
+  crew_.cut(side, [&](size_t begin, size_t end, size_t) {
+    window_.zoom(target_.data, source_.data, count_blocks(channels), begin, end);
+  });
+  std::swap(source_, target_);
 }
 
 // The result of a block in 16 bits, pixel by pixel.

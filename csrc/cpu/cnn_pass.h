@@ -13,6 +13,7 @@
 #include "cpu/crew.h"
 #include "cpu/encoder.h"
 #include "cpu/narrow.h"
+#include "cpu/window.h"
 
 namespace pycap {
 
@@ -26,7 +27,7 @@ class CnnPass {
 
  private:
   struct Picture {  // (pixels, channels), blocked, in the encoder's precision
-    float* data;    // with bfloat16 only where something is added to it later
+    float* data;    // with bfloat16 only where a stage keeps them
     Narrow* narrow;
     float* scale;  // (pixels,), with int16; null: kFilterScale
     size_t pixels;
@@ -41,7 +42,8 @@ class CnnPass {
     size_t padding, pitch;     // of the middle, at the top and left; its row with all padding
     size_t band, slots;        // roll: result rows at a time, and rows of the ring
     bool rolls;
-    bool adds_to_result;  // the next block adds this one's result to its own
+    bool zooms;         // the result's window is what the next block sees
+    bool keeps_floats;  // of the result, with bfloat16 too: they are zoomed, or the next block adds them
   };
 
   void plan();
@@ -55,6 +57,7 @@ class CnnPass {
   void filter(const Stage& stage, const Ring& ring, size_t block_begin, size_t blocks, size_t row_begin,
               size_t row_end, const Picture& filtered);
   void project(const Stage& stage, const Picture& filtered, size_t first, size_t begin, size_t end);
+  void zoom_target(size_t side, size_t channels);
   void narrow_target(size_t columns);
   void find_regions();
 
@@ -63,6 +66,8 @@ class CnnPass {
   const Crew crew_;
   const EncoderPrecision precision_;
   std::vector<Stage> stages_;
+  Window window_;
+  bool zooms_regions_ = false;
   Arena arena_;
   Picture source_{}, target_{};  // between blocks
   Picture filtered_{};           // split: the middle after the filter; roll: a band of it for each task

@@ -21,6 +21,8 @@ struct EncoderSizes {
   size_t heads;    // of every self-attention layer; 0: channel attention
   size_t squeeze;  // width of channel attention's narrow layer
   EncoderPrecision precision;
+  double window = 1;        // side of the middle that is looked at, as a share of the map's
+  size_t tuned_blocks = 0;  // that look at the window, with the head; 0: it is cut from the head's result
 };
 
 struct Affine {  // a layer's weight and bias, contiguous, as torch shapes them

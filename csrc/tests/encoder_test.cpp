@@ -161,6 +161,8 @@ int main() {
   check_shape({blocks, 33, 17, 2, 1, 0, 4, EncoderPrecision::float32}, 2, 64);   // attention over channels
   check_shape({blocks, 16, 1, 1, 1, 1, 0, EncoderPrecision::float32}, 4, 1);     // one pixel, one region
   check_shape({blocks, 16, 32, 5, 0, 0, 0, EncoderPrecision::float32}, 1, 150);  // no layer
+  check_shape({blocks, 30, 20, 3, 1, 2, 0, EncoderPrecision::float32, 0.8, 2}, 3, 75);  // a window
+  check_shape({blocks, 30, 20, 3, 1, 2, 0, EncoderPrecision::float32, 0.8, 0}, 3, 75);  // of the regions
   check_shape({{blocks.begin(), blocks.begin() + 2}, 16, 16, 38, 0, 0, 0, EncoderPrecision::float32}, 1,
               150);  // rows come in bands
   std::puts("encoder: ok");

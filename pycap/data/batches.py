@@ -6,19 +6,18 @@ Captions of one picture travel together, so that the encoder runs once per pictu
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pycap.config import PAD, START, TrainConfig
 from pycap.data.dataset import CaptionDataset
 from pycap.data.features import MIRROR, FeatureCache
 from pycap.text import Vocabulary, tokenize
+from pycap.window import zoom_cells
 
 SIDES = {"left", "right"}  # a picture described by sides is never mirrored
 
@@ -192,26 +191,6 @@ def draw_windows(random: np.random.Generator, count: int, smallest: float) -> np
     """Return random square windows `(count, 3)` float32: side as a share of the picture's, left and top edge."""
     side = random.uniform(smallest, 1, count)
     return np.stack([side, *(random.random((2, count)) * (1 - side))], axis=1).astype(np.float32)
-
-
-def zoom_cells(cells: Tensor, windows: Tensor) -> Tensor:
-    """Look at a window of each picture as if it were the whole picture, bilinearly, on the grid of a feature map.
-
-    Args:
-        cells: square maps, row by row, `(images, rows * cols, channels)`.
-        windows: side, left and top edge of each window, as shares of the map, `(images, 3)`.
-
-    Returns:
-        Maps of the same shape.
-    """
-    grid = math.isqrt(cells.shape[1])
-    side, left, top = windows.unbind(1)
-    centre = torch.stack([left, top], dim=1) * 2 + side[:, None] - 1  # in -1..1, where affine_grid looks
-    frame = torch.cat([side[:, None, None] * torch.eye(2), centre[:, :, None]], dim=2)
-    maps = cells.transpose(1, 2).unflatten(2, (grid, grid))
-    places = functional.affine_grid(frame, list(maps.shape), align_corners=False)
-    zoomed = functional.grid_sample(maps, places, padding_mode="border", align_corners=False)
-    return zoomed.flatten(2).transpose(1, 2)
 
 
 def collate(

@@ -71,6 +71,8 @@ class NativeEncoder:
             layers=config.encoder_layers,
             heads=config.encoder_heads if attends else 0,
             precision=precision,
+            window=config.window,
+            tuned_blocks=config.tuned_blocks,
             **arrays,
         )
         self._attends = attends

@@ -200,7 +200,7 @@ class SelfCritical:
         """Return word ids of every picture's captions, without END, and whether each caption came to its end."""
         training, train, search = model.training, self.config.train, self.config.search
         model.eval()
-        features = model.encode(batch.regions)[0].float()
+        features = model.encode(batch.regions, window=1)[0].float()
         if train.self_critical_draw == "sample":
             found = model.sample(
                 features, train.self_critical_samples, search.max_length, seed, train.self_critical_precision

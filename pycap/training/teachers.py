@@ -25,6 +25,7 @@ from pycap.config import Config
 from pycap.data.batches import Advice, TrainingBatches
 from pycap.model import CaptionModel
 from pycap.text import Vocabulary
+from pycap.window import zoom_middle
 
 KEPT = 24  # likeliest words that are kept of a step; what is left of the probability is spread over all
 
@@ -120,7 +121,8 @@ def _probabilities(
 ) -> Tensor:
     """Return a model's probabilities of the next word at all steps of pictures' captions, `(steps, vocab_size)`."""
     batch = batches.whole(examples, view).to(model.device)
-    logits, _ = model(batch.regions, batch.tokens, batch.lengths, batch.image_index)
+    regions = zoom_middle(batch.regions, model.config.window)
+    logits, _ = model(regions, batch.tokens, batch.lengths, batch.image_index)
     return logits.float().softmax(-1)
 
 

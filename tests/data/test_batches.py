@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pycap.config import END, PAD, START, PreprocessConfig, TrainConfig
-from pycap.data.batches import Advice, TrainingBatches, collate, draw_windows, zoom_cells
+from pycap.data.batches import Advice, TrainingBatches, collate, draw_windows
 from pycap.data.dataset import CaptionDataset, Example
 from pycap.data.features import MIRROR, FeatureCache
 from pycap.text import Vocabulary
@@ -129,21 +129,6 @@ def test_collate_pads_behind_the_end():
     assert batch.tokens.tolist() == [[START, 5, 6], [START, 7, PAD]]
     assert batch.targets.tolist() == [5, 6, END, 7, END]
     assert batch.regions.dtype == torch.float32
-
-
-def test_a_window_of_the_whole_picture_changes_nothing():
-    cells = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(zoom_cells(cells, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]])), cells)
-
-
-def test_a_window_shows_its_part_of_the_map():
-    ramp = torch.arange(4.0)  # columns 0 1 2 3, centres at 1/8, 3/8, 5/8, 7/8
-    cells = ramp.repeat(4).view(1, 16, 1)
-    right = zoom_cells(cells, torch.tensor([[0.5, 0.5, 0.25]]))  # the right half: centres from 9/16 to 15/16
-    torch.testing.assert_close(right.view(4, 4)[2], torch.tensor([1.75, 2.25, 2.75, 3.0]))
-    turned = cells.view(4, 4).T.reshape(1, 16, 1)
-    lower = zoom_cells(turned, torch.tensor([[0.5, 0.25, 0.5]]))
-    torch.testing.assert_close(lower.view(4, 4)[:, 2], torch.tensor([1.75, 2.25, 2.75, 3.0]))
 
 
 def test_windows_stay_inside_the_picture():

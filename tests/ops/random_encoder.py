@@ -11,6 +11,7 @@ from pycap.cnn import EfficientNetLite
 from pycap.config import ModelConfig
 from pycap.encoder import RegionEncoder
 from pycap.nn.conv import SameConv2d
+from pycap.window import zoom_middle
 
 
 class ImageEncoder(nn.Module):
@@ -27,13 +28,14 @@ class ImageEncoder(nn.Module):
                 nn.init.normal_(module.bias, std=0.3)
         self.cnn, self.tail = cnn.split(config.tuned_blocks)
         self.encoder = RegionEncoder(config)
+        self.window = config.window
         for name, parameter in self.encoder.named_parameters():
             if "norm" in name or name.endswith("bias"):
                 nn.init.normal_(parameter, mean=1.0 if name.endswith("weight") else 0.0, std=0.2)
         self.eval().requires_grad_(False)
 
     def find_regions(self, pixels: Tensor) -> Tensor:
-        cells = self.cnn(pixels)
+        cells = zoom_middle(self.cnn(pixels), self.window)
         return cells if self.tail is None else self.tail(cells)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:

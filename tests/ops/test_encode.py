@@ -32,7 +32,7 @@ PRECISION = pytest.mark.parametrize(
 
 
 def configure(size: int, **settings) -> ModelConfig:
-    small = {"tuned_blocks": 0, "feature_dim": 64, "encoder_heads": 4, "grid": -(-size // 32)}
+    small = {"tuned_blocks": 0, "window": 1.0, "feature_dim": 64, "encoder_heads": 4, "grid": -(-size // 32)}
     return ModelConfig(**{**small, **settings})
 
 
@@ -55,6 +55,9 @@ def poison(weights: dict[str, np.ndarray], **changes: np.ndarray | None) -> dict
         ),
         (161, {"cnn": "lite2", "encoder_layers": 0, "feature_dim": 37, "encoder_heads": 1}),
         (224, {"cnn": "lite2", "tuned_blocks": 20, "feature_dim": 512, "encoder_heads": 8}),
+        (100, {"cnn": "lite0", "window": 0.9}),
+        (130, {"cnn": "lite1", "window": 0.7, "tuned_blocks": 5}),
+        (224, {"cnn": "lite2", "window": 0.96, "tuned_blocks": 6}),
     ],
 )
 def test_native_equals_the_modules_in_float64(monkeypatch, size, settings):
@@ -88,6 +91,8 @@ NARROW = pytest.mark.parametrize(
             {"cnn": "lite2", "tuned_blocks": 6, "encoder_layers": 2, "feature_dim": 54, "encoder_heads": 3},
         ),
         (224, {"cnn": "lite2", "feature_dim": 512, "encoder_heads": 8}),
+        (130, {"cnn": "lite2", "window": 0.96, "tuned_blocks": 6}),
+        (65, {"cnn": "lite2", "window": 0.9}),
     ],
 )
 
@@ -134,7 +139,11 @@ def test_attention_is_returned_when_asked_for_and_changes_nothing(precision):
 @PRECISION
 @pytest.mark.parametrize(
     ("images", "size", "settings"),
-    [(1, 224, {}), (3, 100, {"encoder_attention": "channel"}), (5, 33, {"encoder_layers": 2})],
+    [
+        (1, 224, {"window": 0.9, "tuned_blocks": 6}),
+        (3, 100, {"encoder_attention": "channel", "window": 0.9}),
+        (5, 33, {"encoder_layers": 2}),
+    ],
 )
 def test_results_are_identical_for_every_thread_count(images, size, settings, precision):
     config = configure(size, **settings)
@@ -257,7 +266,7 @@ from pycap.ops import library
 from pycap.ops.encode import NativeEncoder, supports_bfloat16
 from random_encoder import ImageEncoder, make_pixels
 from test_encode import configure
-config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
+config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6, window=0.9)
 weights = ImageEncoder(config).weights()
 encoder, integers = (NativeEncoder(weights, config, precision=name) for name in ("float32", "int16"))
 first, second = (encoder(make_pixels(1, 100), True, threads) for threads in (1, 2))
@@ -276,7 +285,7 @@ np.savez(
 def test_every_instruction_set_finds_the_same_features(isa, tmp_path):
     run_forced(isa, SCRIPT, str(tmp_path / "found.npz"))
     found = np.load(tmp_path / "found.npz")
-    config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6)
+    config = configure(100, feature_dim=54, encoder_heads=3, tuned_blocks=6, window=0.9)
     weights = ImageEncoder(config).weights()
     features, attention = NativeEncoder(weights, config)(make_pixels(1, 100), True)
     integers, _ = NativeEncoder(weights, config, precision="int16")(make_pixels(1, 100))

@@ -33,6 +33,7 @@ SMALL = Config(
     preprocess=PreprocessConfig(size=260),
     model=ModelConfig(
         tuned_blocks=0,  # the CNN stays as ImageNet left it, so its regions are computed once
+        window=1.0,  # zoom below is 1 too
         feature_dim=WIDTH,
         encoder_heads=4,
         embed_dim=WIDTH,
