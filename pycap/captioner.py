@@ -24,6 +24,7 @@ from pycap.config import SearchConfig
 from pycap.data.images import ImageError, preprocess, read_image
 from pycap.engines.device import choose_device
 from pycap.ops.decoding import BeamResult
+from pycap.phrases import Phrases
 
 BATCH_SIZE = 16
 
@@ -34,11 +35,12 @@ class Caption:
 
     Attributes:
         text: the sentence.
-        score: its log-probability, divided by `(words + 1) ** length_penalty`; larger (nearer 0) is better.
+        score: its log-probability, divided by `(words + 1) ** length_penalty`; larger (nearer 0) is likelier.
         words: the words of `text`, one for each map of `attention`.
         attention: where the decoder looked for each word, `(words, rows, cols)` float32, each map summing
             to 1; the grid covers the central square of the picture, less the rim outside `model.window`.
-        n_best: the best sentences with their scores, best first; the first is `(text, score)`.
+        n_best: the best sentences with their scores, best first; the first is `(text, score)`. Where the checkpoint
+            knows phrases, the best one need not be the likeliest (`SearchConfig.phrase_weight`).
         encoder_attention: where each region looked in the encoder's last layer, mean over its heads,
             `(rows * cols, rows * cols)` float32, each row summing to 1; None if the model has no such layer.
     """
@@ -63,11 +65,13 @@ class Encoded:
         features: encoder output of the readable ones, `(readable, regions, feature_dim)`, an array of the engine
             that made it; None if there are none.
         encoder_attention: their `Caption.encoder_attention`, one each, or None.
+        pooled: what the CNN sees in them, `(readable, region_channels)` float32; None if there are none.
     """
 
     problems: tuple[ImageError | None, ...]
     features: Any
     encoder_attention: tuple[np.ndarray | None, ...]
+    pooled: np.ndarray | None = None
 
 
 class Captioner:
@@ -99,6 +103,7 @@ class Captioner:
         self.checkpoint = checkpoint
         self.backend = backend
         self._engine = engines.choose(checkpoint, backend, threads, precision)
+        self._phrases = None if checkpoint.phrases is None else Phrases(checkpoint.phrases)
 
     @classmethod
     def load(
@@ -146,7 +151,7 @@ class Captioner:
         Args:
             images: a path, a PIL image, a uint8 array `(height, width[, 3 or 4])`, the bytes of a picture
                 file or an open file; or a list or tuple of these.
-            **settings: `beam, n_best, max_length, length_penalty, batch_size`, as for `caption_each`.
+            **settings: `beam, n_best, max_length, length_penalty, phrase_weight, batch_size`, as for `caption_each`.
 
         Returns:
             One Caption, or one for each picture of the list.
@@ -171,6 +176,7 @@ class Captioner:
         n_best: int = 1,
         max_length: int | None = None,
         length_penalty: float | None = None,
+        phrase_weight: float | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> Iterator[Caption | ImageError]:
         """Caption a stream of pictures; those that cannot be read do not stop it.
@@ -181,6 +187,7 @@ class Captioner:
             n_best: sentences returned for a picture, at most `beam`.
             max_length: words at most. None takes the checkpoint's setting.
             length_penalty: exponent of the length that divides log-probabilities. None: the checkpoint's.
+            phrase_weight: of what a sentence's phrases let expect (`SearchConfig`). None: the checkpoint's.
             batch_size: pictures encoded and searched together.
 
         Returns:
@@ -189,7 +196,7 @@ class Captioner:
         Raises:
             ValueError: a setting is out of range.
         """
-        chosen = self._choose(beam, n_best, max_length, length_penalty)
+        chosen = self._choose(beam, n_best, max_length, length_penalty, phrase_weight)
         encoded = self.encode_each(images, batch_size=batch_size)
         return (result for batch in encoded for result in self._search(batch, *chosen))
 
@@ -223,15 +230,22 @@ class Captioner:
         n_best: int = 1,
         max_length: int | None = None,
         length_penalty: float | None = None,
+        phrase_weight: float | None = None,
     ) -> list[Caption | ImageError]:
         """Caption a batch from `encode_each`; settings, results and errors as for `caption_each`."""
-        return self._search(encoded, *self._choose(beam, n_best, max_length, length_penalty))
+        return self._search(encoded, *self._choose(beam, n_best, max_length, length_penalty, phrase_weight))
 
     def _choose(
-        self, beam: int | None, n_best: int, max_length: int | None, length_penalty: float | None
+        self,
+        beam: int | None,
+        n_best: int,
+        max_length: int | None,
+        length_penalty: float | None,
+        phrase_weight: float | None,
     ) -> tuple[SearchConfig, int]:
         """Return checked settings, the checkpoint's own in the place of None."""
         chosen = {"beam": beam, "max_length": max_length, "length_penalty": length_penalty}
+        chosen["phrase_weight"] = phrase_weight
         search = replace(self.search, **{name: value for name, value in chosen.items() if value is not None})
         for name, value in (("beam", search.beam), ("max_length", search.max_length)):
             if value < 1:
@@ -268,21 +282,33 @@ class Captioner:
         pixels = [item for item in batch if not isinstance(item, ImageError)]
         if not pixels:
             return Encoded(problems, None, ())
-        features, attention = self._engine.encode(np.stack(pixels))
+        features, attention, pooled = self._engine.encode(np.stack(pixels))
         if attention is None:
-            return Encoded(problems, features, (None,) * len(pixels))
+            return Encoded(problems, features, (None,) * len(pixels), pooled)
         looked = tuple(each.copy() for each in attention)  # the batch's memory can go
-        return Encoded(problems, features, looked)
+        return Encoded(problems, features, looked, pooled)
 
     def _search(self, encoded: Encoded, search: SearchConfig, n_best: int) -> list[Caption | ImageError]:
         """Put a Caption in the place of every picture of the batch that could be read."""
         if encoded.features is None:
             return list(encoded.problems)
-        result = self._engine.search(encoded.features, search, n_best)
+        if self._phrases is None or search.phrase_weight == 0:
+            result = self._engine.search(encoded.features, search, n_best)
+        else:
+            result = self._choose_phrases(encoded, search, n_best)
         captions = iter(
             [self._build_caption(result, *numbered) for numbered in enumerate(encoded.encoder_attention)]
         )
         return [next(captions) if problem is None else problem for problem in encoded.problems]
+
+    def _choose_phrases(self, encoded: Encoded, search: SearchConfig, n_best: int) -> BeamResult:
+        """Search for as many sentences as the beam is wide; return those whose phrases fit the picture best."""
+        found = self._engine.search(encoded.features, search, search.beam)
+        expected = self._phrases.score(encoded.pooled, found.tokens, found.lengths)
+        worth = found.scores + search.phrase_weight * np.where(found.lengths > 0, expected, 0)
+        order = np.argsort(-worth, axis=1, kind="stable")[:, :n_best]
+        rows = np.arange(len(order))[:, None]
+        return BeamResult(*(part[rows, order] for part in found))
 
     def _build_caption(self, result: BeamResult, image: int, encoder_attention: np.ndarray | None) -> Caption:
         vocabulary, grid = self.checkpoint.vocabulary, self.checkpoint.config.model.grid

@@ -2,8 +2,9 @@
 
 model.safetensors   trained weights of CNN tail, encoder and decoder (float16 unless asked otherwise; `export` can
                     round the decoder's matrices to int8, see `pycap.int8`)
-cnn.safetensors     weights of the CNN's frozen part (float32: they are few, and early); without this file they come
-                    from their own package, through torch
+cnn.safetensors     weights of the CNN's frozen part (float32; `export` can round them to float16); without this file
+                    they come from their own package, through torch
+phrases.safetensors what people say of pictures, to choose among sentences with (optional, see `pycap.phrases`)
 config.json         every setting, and `format`, the version of this layout
 vocab.json          the words, in order of their ids
 README.md           the model card (optional)
@@ -29,6 +30,7 @@ from safetensors.numpy import save as encode_tensors
 
 from pycap import int8
 from pycap.config import Config
+from pycap.phrases import check_phrases
 from pycap.text import Vocabulary
 from pycap.weights import Arrays, Shapes, frozen_weights, model_weights
 
@@ -39,6 +41,7 @@ FORMAT = 2
 READABLE = (1, 2)  # 1 had no int8
 FILES = ("config.json", "vocab.json", "model.safetensors")
 CNN = "cnn.safetensors"
+PHRASES = "phrases.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints" / "flickr8k"
 TIED = {"decoder.output.weight": "decoder.embedding.weight"}  # stored once
 
@@ -59,6 +62,7 @@ class Checkpoint:
             where that is int8.
         cnn: the CNN's frozen part, by the names of `CnnPart.state_dict()`; None if the folder lacks it.
         device: where `model` goes.
+        phrases: arrays of `pycap.phrases.Phrases`; None if the folder has none.
     """
 
     vocabulary: Vocabulary
@@ -67,6 +71,7 @@ class Checkpoint:
     weights: Arrays
     cnn: Arrays | None
     device: str = "cpu"
+    phrases: Arrays | None = None
 
     @cached_property
     def model(self) -> CaptionModel:
@@ -146,7 +151,11 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
         config = Config.from_dict(settings)
         vocabulary = Vocabulary.from_json((folder / "vocab.json").read_text(encoding="utf-8"))
         weights = int8.restore(load_file(folder / "model.safetensors"))
-        cnn = load_file(folder / CNN) if (folder / CNN).is_file() else None
+        cnn, phrases = (
+            load_file(folder / name) if (folder / name).is_file() else None for name in (CNN, PHRASES)
+        )
+        if phrases is not None:
+            check_phrases(phrases, config.model.region_channels)
         expected = model_weights(config.model, len(vocabulary)), frozen_weights(config.model)
     except (ValueError, TypeError, ArithmeticError, SafetensorError) as error:
         raise _broken(folder, error) from None
@@ -155,7 +164,13 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
     _check(folder / "model.safetensors", weights, expected[0], "config.json and vocab.json want")
     if cnn is not None:
         _check(folder / CNN, cnn, expected[1], "config.json wants")
-    return Checkpoint(vocabulary, config, folder, weights, cnn, device)
+    return Checkpoint(vocabulary, config, folder, weights, cnn, device, phrases)
+
+
+def add_phrases(folder: Path, arrays: Arrays) -> None:
+    """Write a checkpoint's phrases, in the place of those that it has."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    _replace(Path(folder) / PHRASES, encode_tensors(contiguous))
 
 
 def export(folder: Path, out: Path | None = None, small: bool = False) -> bool:
@@ -164,7 +179,8 @@ def export(folder: Path, out: Path | None = None, small: bool = False) -> bool:
     Args:
         folder: the checkpoint.
         out: folder to make, with all files of the checkpoint; None completes `folder` itself.
-        small: round the decoder's matrices to int8; needs `out`, because it cannot be undone.
+        small: round the decoder's matrices to int8 and the CNN's frozen part to float16; needs `out`, because it
+            cannot be undone.
 
     Returns:
         whether anything was written.
@@ -182,14 +198,14 @@ def export(folder: Path, out: Path | None = None, small: bool = False) -> bool:
         raise CheckpointError(f"{out}: is there already; name a new folder")
     if loaded.cnn is not None and out is None:
         return False
-    stored = loaded.cnn is not None
-    cnn = (folder / CNN).read_bytes() if stored else _encode(loaded.model.frozen.state_dict(), half=False)
+    if loaded.cnn is None:
+        cnn = _encode(loaded.model.frozen.state_dict(), half=small)
+    else:
+        cnn = _halve(loaded.cnn) if small else (folder / CNN).read_bytes()
     if out is None:
-        fresh = folder / f".{CNN}-new"
-        fresh.write_bytes(cnn)
-        os.replace(fresh, folder / CNN)
+        _replace(folder / CNN, cnn)
         return True
-    files = {name: folder / name for name in (*FILES, "README.md") if (folder / name).is_file()}
+    files = {name: folder / name for name in (*FILES, PHRASES, "README.md") if (folder / name).is_file()}
     contents = {name: path.read_bytes() for name, path in files.items()}
     if small:
         contents |= {"model.safetensors": _shrink(loaded), "config.json": _encode_config(loaded.config)}
@@ -204,6 +220,10 @@ def _shrink(loaded: Checkpoint) -> bytes:
         raise _broken(loaded.folder, error) from None
 
 
+def _halve(arrays: Arrays) -> bytes:
+    return encode_tensors({name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()})
+
+
 def _untie(weights: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Return weights by name, without those that are another's twin."""
     tied = TIED if config.model.tie_embedding else {}
@@ -212,6 +232,13 @@ def _untie(weights: Mapping[str, Any], config: Config) -> dict[str, Any]:
 
 def _encode_config(config: Config) -> bytes:
     return (json.dumps({"format": FORMAT, **config.to_dict()}, indent=2) + "\n").encode()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside its old self and let it take its place."""
+    fresh = path.with_name(f".{path.name}-new")
+    fresh.write_bytes(data)
+    os.replace(fresh, path)
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -83,11 +83,14 @@ class SearchConfig:
         beam: live hypotheses per picture; 1 is greedy.
         max_length: words at most.
         length_penalty: scores are `log_prob / (words + 1) ** length_penalty` (Wu et al. 2016, simplified).
+        phrase_weight: of the CIDEr-D that a sentence may expect (`pycap.phrases`), which is added to its score when the
+            best of the beam is chosen, where the checkpoint knows phrases; 0 leaves the choice to the scores.
     """
 
     beam: int = 5
     max_length: int = 20
     length_penalty: float = 0.9
+    phrase_weight: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,7 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "search.beam": (1, 1000),
     "search.max_length": (1, 1000),
     "search.length_penalty": (0, 100),
+    "search.phrase_weight": (0, 100),
     **{f"train.{name}": (1, 10**9) for name in _COUNTS},
     "train.learning_rate": (1e-12, 10),
     "train.tail_rate": (0, 10),

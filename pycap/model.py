@@ -46,10 +46,10 @@ class CaptionModel(nn.Module):
         self, cells: Tensor, tokens: Tensor, lengths: Tensor, image_index: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Score known captions; arguments and results as `Decoder.forward`, with cells for features."""
-        features, _ = self.encoder(self._regions(cells))
+        features, _ = self.encoder(self._tail(cells))
         return self.decoder(features, tokens, lengths, image_index)
 
-    def _regions(self, cells: Tensor) -> Tensor:
+    def _tail(self, cells: Tensor) -> Tensor:
         return cells if self.tail is None else self.tail(cells)
 
     def load_pretrained_tail(self) -> None:
@@ -89,6 +89,12 @@ class CaptionModel(nn.Module):
         return self.frozen.to(self.device)(pixels)
 
     @torch.no_grad()
+    def regions(self, cells: Tensor, window: float | None = None) -> Tensor:
+        """Return the CNN's last map `(batch, regions, region_channels)` of cells; arguments as for `encode`."""
+        cells = cells.to(self.device, torch.float32)
+        return self._tail(zoom_middle(cells, self.config.window if window is None else window))
+
+    @torch.no_grad()
     def encode(
         self, cells: Tensor, with_attention: bool = False, window: float | None = None
     ) -> tuple[Tensor, Tensor | None]:
@@ -100,9 +106,7 @@ class CaptionModel(nn.Module):
             window: side of the middle that is looked at, as a share; None takes the configuration's. Cells that
                 show a window already want 1.
         """
-        cells = cells.to(self.device, torch.float32)
-        seen = zoom_middle(cells, self.config.window if window is None else window)
-        return self.encoder(self._regions(seen), with_attention)
+        return self.encoder(self.regions(cells, window), with_attention)
 
     @torch.no_grad()
     def search(

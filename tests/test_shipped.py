@@ -19,7 +19,7 @@ BOUND = 1e-4  # scores that differ by less are a tie for single precision
 
 def test_shipped_checkpoint_is_complete_and_small():
     files = {path.name: path.stat().st_size for path in checkpoint.SHIPPED.iterdir()}
-    assert set(files) == {"model.safetensors", "cnn.safetensors", "config.json", "vocab.json", "README.md"}
+    assert set(files) == {*checkpoint.FILES, checkpoint.CNN, checkpoint.PHRASES, "README.md"}
     assert sum(files.values()) <= 25_000_000
     loaded = checkpoint.load()
     loaded.config.check()

@@ -30,7 +30,7 @@ class Script:
     def __init__(self, batch: int):
         self.batch, loaded = batch, checkpoint.load()
         self.model, self.vocabulary, self.config = loaded.model, loaded.vocabulary, loaded.config
-        weights, beam = self.model.decoder.weights(), self.config.search.beam
+        weights, beam = self.model.decoder.weights(), 5
         self.search = BeamPeer(len(self.vocabulary), beam, Start(weights), Round(weights, 2 * beam))
 
     def read(self, path: str) -> torch.Tensor:

@@ -98,6 +98,9 @@ class Server:
         return json.loads(answer)
 
 
+SEARCH = {"beam": 5, "phrase_weight": 0, "batch_size": BATCH}  # what the script does: the likeliest sentence
+
+
 def main() -> None:
     """Serve captions from pycap itself."""
     parser = argparse.ArgumentParser(description="captions of pycap, a JSON list of paths a line")
@@ -110,7 +113,7 @@ def main() -> None:
     captioner = Captioner.load(threads=options.threads, precision=options.precision)
 
     def caption(paths: list[str]) -> list[str]:
-        return [str(found) for found in captioner.caption_each(paths, beam=5, batch_size=BATCH)]
+        return [str(found) for found in captioner.caption_each(paths, **SEARCH)]
 
     for line in sys.stdin:
         print(json.dumps(caption(json.loads(line))), flush=True)

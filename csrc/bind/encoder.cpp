@@ -108,7 +108,8 @@ Encoder pack_encoder(const std::vector<std::vector<size_t>>& blocks, size_t laye
   return Encoder(sizes, weights);
 }
 
-void encode(const Encoder& encoder, size_t threads, bool with_attention, py::kwargs keywords) {
+void encode(const Encoder& encoder, size_t threads, bool with_attention, bool with_pooled,
+            py::kwargs keywords) {
   const Arrays arrays(std::move(keywords));
   const size_t size = arrays.size("pixels", 2);
   if (encoder.find_side(size) != encoder.sizes().grid) throw py::value_error("pixels do not fit the grid");
@@ -120,8 +121,13 @@ void encode(const Encoder& encoder, size_t threads, bool with_attention, py::kwa
   if (with_attention && !encoder.attends())
     throw py::value_error("this encoder has no attention over regions");
   float* attention = with_attention ? arrays.write<float>("attention", {images, regions, regions}) : nullptr;
+  float* pooled = with_pooled
+                      ? arrays.write<float>(
+                            "pooled", {images, dimension("region_channels", encoder.sizes().region_channels)})
+                      : nullptr;
   py::gil_scoped_release unlocked;
-  encode_images(encoder, pixels, static_cast<size_t>(images.size), size, threads, features, attention);
+  encode_images(encoder, pixels, static_cast<size_t>(images.size), size, threads, features, attention,
+                pooled);
 }
 
 }  // namespace
@@ -132,7 +138,8 @@ void bind_encoder(py::module_& module) {
       .def(py::init(&pack_encoder), py::kw_only(), py::arg("blocks"), py::arg("layers"), py::arg("heads"),
            py::arg("precision"), py::arg("window"), py::arg("tuned_blocks"))
       .def("encode", &encode, py::kw_only(), py::arg("threads"), py::arg("with_attention"),
-           "Fill the arrays features, and attention where it is wanted, from pixels.");
+           py::arg("with_pooled"),
+           "Fill the arrays features, and attention and pooled where wanted, from pixels.");
 }
 
 }  // namespace pycap

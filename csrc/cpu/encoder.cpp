@@ -1,5 +1,6 @@
 #include "cpu/encoder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <stdexcept>
@@ -37,6 +38,19 @@ void make_narrow(Dense& dense, EncoderPrecision precision) {
 
 Norm pack_norm(const Affine& arrays, size_t columns) {
   return {pack_vector(arrays.weight, columns), pack_vector(arrays.bias, columns)};
+}
+
+// cells: (regions, channels), blocked; pooled: (channels,), their mean.
+void pool_cells(const float* cells, size_t regions, size_t channels, float* pooled) {
+  for (size_t block = 0; block < count_blocks(channels); ++block) {
+    float sums[kBlock] = {};
+    const float* row = cells + block * regions * kBlock;
+    for (size_t region = 0; region < regions; ++region, row += kBlock)
+      for (size_t c = 0; c < kBlock; ++c) sums[c] += row[c];
+    const size_t first = block * kBlock;
+    for (size_t c = first; c < std::min(first + kBlock, channels); ++c)
+      pooled[c] = sums[c - first] / static_cast<float>(regions);
+  }
 }
 
 PackedBlock pack_block(const BlockSizes& sizes, const BlockArrays& arrays) {
@@ -118,13 +132,15 @@ size_t Encoder::find_side(size_t size) const {
 }
 
 void encode_images(const Encoder& encoder, const float* pixels, size_t images, size_t size, size_t threads,
-                   float* features, float* attention) {
+                   float* features, float* attention, float* pooled) {
   threads = threads == 0 ? thread_count() : std::min(threads, thread_count());
-  const size_t regions = encoder.regions(), width = encoder.sizes().feature_dim;
+  const size_t regions = encoder.regions(), width = encoder.sizes().feature_dim,
+               channels = encoder.sizes().region_channels;
   auto encode = [&](CnnPass& cnn, RegionPass& region, size_t image) {
     const float* cells = cnn.run(pixels + image * 3 * size * size);
     region.run(cells, features + image * regions * width,
                attention ? attention + image * regions * regions : nullptr);
+    if (pooled) pool_cells(cells, regions, channels, pooled + image * channels);
   };
   const size_t shared = threads > 1 ? images / threads * threads : 0;  // images that threads take whole
   if (shared > 0) {

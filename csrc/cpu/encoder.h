@@ -115,9 +115,9 @@ class Encoder {
 };
 
 // Pixels (images, 3, size, size) to features (images, regions, feature_dim), with at most `threads` threads
-// (0: the pool's). attention, (images, regions, regions), gets the last layer's, mean over its heads; null:
-// not wanted.
+// (0: the pool's). attention, (images, regions, regions), gets the last layer's, mean over its heads; pooled,
+// (images, region_channels), the mean over regions of what the CNN sees; null: not wanted.
 void encode_images(const Encoder& encoder, const float* pixels, size_t images, size_t size, size_t threads,
-                   float* features, float* attention);
+                   float* features, float* attention, float* pooled);
 
 }  // namespace pycap

@@ -58,20 +58,23 @@ struct Model {
 };
 
 struct Result {
-  std::vector<float> features, attention;
+  std::vector<float> features, attention, pooled;
 
   bool operator==(const Result& other) const {
-    return features == other.features && attention == other.attention;
+    return features == other.features && attention == other.attention && pooled == other.pooled;
   }
 };
 
 Result encode(const Encoder& encoder, const float* pixels, size_t images, size_t size) {
   const size_t regions = encoder.regions();
-  Result result{std::vector<float>(images * regions * encoder.sizes().feature_dim, NAN), {}};
+  Result result{std::vector<float>(images * regions * encoder.sizes().feature_dim, NAN),
+                {},
+                std::vector<float>(images * encoder.sizes().region_channels, NAN)};
   if (encoder.attends()) result.attention.assign(images * regions * regions, NAN);
   encode_images(encoder, pixels, images, size, 0, result.features.data(),
-                encoder.attends() ? result.attention.data() : nullptr);
+                encoder.attends() ? result.attention.data() : nullptr, result.pooled.data());
   for (float value : result.features) CHECK(std::isfinite(value));
+  for (float value : result.pooled) CHECK(value >= 0 && value <= 6);  // as the head clips
   for (float value : result.attention) CHECK(value >= 0 && value <= 1.0001f);
   return result;
 }

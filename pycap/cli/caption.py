@@ -137,6 +137,7 @@ def _stream(args: argparse.Namespace, sources: list[Source]) -> Iterator[Any]:
         n_best=args.n_best,
         max_length=args.max_length,
         length_penalty=args.length_penalty,
+        phrase_weight=args.phrase_weight,
         batch_size=args.batch_size,
     )
 

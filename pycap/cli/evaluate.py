@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pycap.data import CaptionDataset
     from pycap.evaluation import Evaluation
 
+SEARCH_OPTIONS = ("max_length", "length_penalty", "phrase_weight")
 QUALITY = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "meteor", "spice")
 MODEL_OPTIONS = (
     "checkpoint",
@@ -32,6 +33,7 @@ MODEL_OPTIONS = (
     "beam",
     "max_length",
     "length_penalty",
+    "phrase_weight",
 )
 MODEL_OPTIONS += ("batch_size", "captions", "picture")  # those that --results leaves nothing to do
 SUFFIXES = {"captions": (".json",), "sentences": (".csv", ".json"), "picture": (".png", ".svg")}
@@ -153,7 +155,7 @@ def score_model(args: argparse.Namespace, dataset: CaptionDataset) -> tuple[Capt
     from pycap.evaluation import evaluate, sweep
 
     captioner = Captioner.load(args.checkpoint, args.device, args.backend, args.threads, args.precision)
-    options = {name: getattr(args, name) for name in ("max_length", "length_penalty", "batch_size", "spice")}
+    options = {name: getattr(args, name) for name in (*SEARCH_OPTIONS, "batch_size", "spice")}
     options |= {"keep": args.report is not None, "meteor": not args.no_meteor}
     total = len(dataset.split(args.split))
     with tqdm(total=total, desc="captioning", unit="picture", dynamic_ncols=True, disable=None) as bar:
@@ -246,7 +248,7 @@ def build_page(
         search, vocabulary = captioner.search, captioner.checkpoint.vocabulary
         system = str(args.checkpoint or system)
         settings = {"beam": best.scores["beam"]}
-        for name in ("max_length", "length_penalty"):
+        for name in SEARCH_OPTIONS:
             given = getattr(args, name)
             settings[name.replace("_", " ")] = getattr(search, name) if given is None else given
         settings |= {"batch": args.batch_size, "device": args.device, "threads": captioner.threads}

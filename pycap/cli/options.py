@@ -81,7 +81,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_search_options(parser: argparse.ArgumentParser, sweep: bool = False) -> None:
-    """Add `--beam`, `--max-length` and `--length-penalty`; None stands for the checkpoint's own setting.
+    """Add `--beam`, `--max-length`, `--length-penalty` and `--phrase-weight`; None stands for the checkpoint's setting.
 
     With `sweep`, `--beam` takes several numbers and its value is a tuple.
     """
@@ -103,7 +103,17 @@ def add_search_options(parser: argparse.ArgumentParser, sweep: bool = False) -> 
         metavar="X",
         help=_shipped("0 favours short captions, 1 long ones", "length_penalty"),
     )
+    group.add_argument(
+        "--phrase-weight",
+        type=non_negative_float,
+        metavar="X",
+        help=_shipped(
+            "what counts when the best of the beam is chosen: 0 only how likely it is, more also how well its "
+            "phrases fit the picture",
+            "phrase_weight",
+        ),
+    )
 
 
 def _shipped(text: str, name: str) -> str:
-    return f"{text} (default: the checkpoint's, usually {getattr(SearchConfig(), name)})"
+    return f"{text} (default: the checkpoint's, {getattr(SearchConfig(), name)} unless it says otherwise)"

@@ -6,7 +6,7 @@ Both read the same checkpoint and see pixels, features and token ids, no files a
 from __future__ import annotations
 
 import warnings
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,6 +14,21 @@ from pycap.checkpoint import CNN, Checkpoint
 from pycap.config import SearchConfig
 from pycap.ops import library
 from pycap.ops.decoding import BeamResult
+
+
+class Encoding(NamedTuple):
+    """What an engine makes of a batch of pictures.
+
+    Attributes:
+        features: `(images, regions, feature_dim)`, an array as the engine's `search` wants it.
+        attention: where regions looked in the encoder's last layer, mean over its heads, `(images, regions, regions)`
+            float32; None if the model has no such layer.
+        pooled: the CNN's last map, mean over its regions, `(images, region_channels)` float32.
+    """
+
+    features: Any
+    attention: np.ndarray | None
+    pooled: np.ndarray
 
 
 class Engine(Protocol):
@@ -26,16 +41,11 @@ class Engine(Protocol):
     @property
     def threads(self) -> int: ...
 
-    def encode(self, pixels: np.ndarray) -> tuple[Any, np.ndarray | None]:
+    def encode(self, pixels: np.ndarray) -> Encoding:
         """Run CNN and encoder over a batch of pictures.
 
         Args:
             pixels: as `preprocess` makes them, `(images, 3, size, size)` float32.
-
-        Returns:
-            features `(images, regions, feature_dim)` as `search` wants them, and where regions looked in the
-            encoder's last layer, mean over its heads, `(images, regions, regions)` float32; None if the model has
-            no such layer.
         """
 
     def search(self, features: Any, config: SearchConfig, n_best: int) -> BeamResult:

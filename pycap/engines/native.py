@@ -8,6 +8,7 @@ import numpy as np
 
 from pycap.checkpoint import Checkpoint
 from pycap.config import SearchConfig
+from pycap.engines import Encoding
 from pycap.ops import library
 from pycap.ops.decoding import BeamResult
 from pycap.ops.encode import NativeEncoder, supports_bfloat16
@@ -40,8 +41,9 @@ class NativeEngine:
     def threads(self) -> int:
         return library.cpu.threads()
 
-    def encode(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        return self._encoder(pixels, with_attention=True)
+    def encode(self, pixels: np.ndarray) -> Encoding:
+        pooled = np.empty((len(pixels), self._encoder.config.region_channels), np.float32)
+        return Encoding(*self._encoder(pixels, with_attention=True, pooled=pooled), pooled)
 
     def search(self, features: np.ndarray, config: SearchConfig, n_best: int) -> BeamResult:
         return self._decoder.search(

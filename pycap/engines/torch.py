@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pycap.checkpoint import Checkpoint
 from pycap.config import SearchConfig
+from pycap.engines import Encoding
 from pycap.ops import library
 from pycap.ops.decoding import BeamResult
 
@@ -37,11 +38,12 @@ class TorchEngine:
     def threads(self) -> int:
         return torch.get_num_threads()
 
-    def encode(self, pixels: np.ndarray) -> tuple[Tensor, np.ndarray | None]:
+    def encode(self, pixels: np.ndarray) -> Encoding:
         with self._stage("encode"):
-            cells = self.model.cnn(torch.from_numpy(pixels))
-            features, seen = self.model.encode(cells, with_attention=True)
-        return features, None if seen is None else seen.mean(dim=1).float().cpu().numpy()
+            regions = self.model.regions(self.model.cnn(torch.from_numpy(pixels)))
+            features, seen = self.model.encoder(regions, with_attention=True)
+            attention = None if seen is None else seen.mean(dim=1).float().cpu().numpy()
+            return Encoding(features, attention, regions.mean(dim=1).float().cpu().numpy())
 
     def search(self, features: Tensor, config: SearchConfig, n_best: int) -> BeamResult:
         with self._stage("search"):

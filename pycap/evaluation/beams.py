@@ -63,7 +63,7 @@ def sweep(
         meteor, spice: also these, which need Java (None in the scores without it).
         progress: told how many pictures are done.
         keep: keep what the model returned, attention included: about 35 kB a picture.
-        options: `max_length`, `length_penalty` (see `Captioner.search_batch`) and `batch_size`.
+        options: `max_length`, `length_penalty`, `phrase_weight` (see `Captioner.search_batch`) and `batch_size`.
 
     Returns:
         an Evaluation for each beam, in the order of `beams`.

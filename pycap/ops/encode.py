@@ -78,7 +78,11 @@ class NativeEncoder:
         self._attends = attends
 
     def __call__(
-        self, pixels: np.ndarray, with_attention: bool = False, threads: int | None = None
+        self,
+        pixels: np.ndarray,
+        with_attention: bool = False,
+        threads: int | None = None,
+        pooled: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return features, and on request where regions looked; both the same for every batch and thread count.
 
@@ -87,6 +91,7 @@ class NativeEncoder:
                 ceil(size / 32) = config.grid.
             with_attention: also return the last layer's attention.
             threads: at most this many threads; None takes the encoder's own setting.
+            pooled: `(images, region_channels)` float32, filled with the mean over regions of the CNN's last map.
 
         Returns:
             features `(images, regions, feature_dim)` float32 with regions = grid * grid, and attention
@@ -94,7 +99,7 @@ class NativeEncoder:
             layers and for attention over channels).
 
         Raises:
-            ValueError: pixels or threads do not fit.
+            ValueError: pixels, threads or pooled do not fit.
         """
         threads = self.threads if threads is None else _check_threads(threads)
         pixels, grid = np.asarray(pixels), self.config.grid
@@ -113,9 +118,11 @@ class NativeEncoder:
         self._encoder.encode(
             threads=threads,
             with_attention=with_attention,
+            with_pooled=pooled is not None,
             pixels=np.ascontiguousarray(pixels),
             features=features,
             attention=attention,
+            pooled=pooled,
         )
         return features, attention
 

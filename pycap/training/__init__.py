@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from pycap import checkpoint
 from pycap.cnn_plan import HEAD
 from pycap.config import Config
 from pycap.data import CaptionDataset, check_dataset, load_dataset
@@ -21,6 +22,7 @@ from pycap.training.card import model_card
 from pycap.training.distributed import Workers
 from pycap.training.loop import Fit, Phase, Run
 from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
+from pycap.training.phrases import learn_phrases
 from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
 from pycap.training.state import ResumeError, TrainState
 from pycap.training.teachers import check_words, collect_advice, load_teachers
@@ -40,7 +42,7 @@ def train(
     command: str = "pycap train",
     teachers: Sequence[Path] = (),
 ) -> TrainState | None:
-    """Check the data, cache regions, train, validate, keep the best.
+    """Check the data, cache regions, train, validate, keep the best; last, learn the phrases it chooses sentences by.
 
     Args:
         data, format: the data set, as for `load_dataset`.
@@ -141,6 +143,10 @@ def train(
             ),
         )
         state = fit.train()
+        if workers.first:
+            phrases = learn_phrases(checkpoint.load(run.best, device).model, batches)
+            if phrases is not None:
+                checkpoint.add_phrases(run.best, phrases)
         return state if workers.first else None
     finally:
         workers.leave()

@@ -45,7 +45,7 @@ def test_precision_reaches_the_kernels(tiny_checkpoint):
     assert engines.choose(loaded, precision="full")._encoder.precision == "float32"
     assert engines.choose(loaded)._encoder.precision == narrow
     pixels = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
-    features, _ = engines.choose(loaded, precision="full").encode(pixels)
+    features = engines.choose(loaded, precision="full").encode(pixels).features
     found = [
         engines.choose(loaded, precision=name).search(features, loaded.config.search, 1).scores
         for name in engines.PRECISIONS

@@ -63,13 +63,15 @@ def poison(weights: dict[str, np.ndarray], **changes: np.ndarray | None) -> dict
 def test_native_equals_the_modules_in_float64(monkeypatch, size, settings):
     config = configure(size, **settings)
     network, pixels = ImageEncoder(config), make_pixels(2, size)
-    features, attention = NativeEncoder(network.weights(), config)(pixels, with_attention=True)
+    pooled = np.full((2, config.region_channels), np.nan, np.float32)
+    features, attention = NativeEncoder(network.weights(), config)(pixels, with_attention=True, pooled=pooled)
     single = network(torch.from_numpy(pixels))[0]
     monkeypatch.setattr(SameConv2d, "forward", convolve_exactly)
     exact = network.double()
     regions = exact.find_regions(torch.from_numpy(pixels).double())
     for share in ((regions == 0).float().mean(), (regions == 6).float().mean()):
         assert 0.001 < share < 0.8  # the clipped ReLU works on both sides, and most of the CNN is alive
+    np.testing.assert_allclose(pooled, regions.mean(1).numpy(), rtol=0, atol=BOUND)
     expected, maps = exact(torch.from_numpy(pixels).double())
     assert features.dtype == np.float32
     np.testing.assert_allclose(features, expected.numpy(), rtol=0, atol=BOUND)

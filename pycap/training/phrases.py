@@ -1,0 +1,155 @@
+"""Which phrases people use for a picture, learnt in closed form from the training captions; see `pycap.phrases`."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pycap.config import UNKNOWN
+from pycap.data.batches import TrainingBatches
+from pycap.metrics.cider import SIGMA
+from pycap.model import CaptionModel
+from pycap.phrases import LONGEST, ORDERS, WORD_BITS, join_words
+from pycap.weights import Arrays
+
+FEWEST = 1000  # training pictures below which nothing is learnt: it was never tried
+RIDGE = 1.0  # added to the squares of features of length 1, summed over the training pictures
+COUNT = 8000  # phrases at most, the most frequent ones
+SEEN = 5  # pictures that a phrase must occur with
+RANK = 256
+BATCH = 50
+
+
+def learn_phrases(model: CaptionModel, batches: TrainingBatches) -> Arrays | None:
+    """Regress phrases' weights in the references (CIDEr's, Vedantam et al. 2015) on the CNN's pooled map.
+
+    Ridge regression, of which the best approximation of rank `RANK` is kept, rounded to int8.
+
+    Args:
+        model: as it was trained; its window is looked through.
+        batches: pictures and captions that it was trained on.
+
+    Returns:
+        arrays as `pycap.phrases.phrase_weights` lists them; None where there are too few pictures or phrases.
+    """
+    pictures = len(batches.captions)
+    if pictures < FEWEST or len(batches.words) > 2**WORD_BITS:
+        return None
+    used = [[_count_phrases(caption) for caption in captions] for captions in batches.captions]
+    seen = [_count_pictures(used, order) for order in range(ORDERS)]
+    keys = _choose(seen)
+    if not len(keys):
+        return None
+    rarity = [{key: math.log(pictures / count) for key, count in counts.items()} for counts in seen]
+    targets = _weigh(used, rarity, keys)
+    pooled = _pool(model, batches)
+    centre = pooled.mean(0)
+    views = torch.nn.functional.normalize(pooled - centre, dim=1).double()
+    mean = torch.sparse.sum(targets, 0).to_dense() / pictures
+    squares = views.T @ views + RIDGE * torch.eye(views.shape[1], dtype=torch.float64)
+    products = torch.sparse.mm(targets.t(), views).T - views.sum(0)[:, None] * mean
+    projection, weights = _reduce_rank(torch.linalg.cholesky(squares), products)
+    known = np.array([next(part[key] for part in rarity if key in part) for key in keys.tolist()])
+    return {
+        "centre": centre.numpy(),
+        **_round("projection", projection.T, transposed=True),
+        "keys": keys,
+        **_round("weights", weights),
+        "mean": mean.numpy().astype(np.float16),
+        "rarity": known.astype(np.float16),
+        "unseen": np.array([_mean_rarity(part, keys) for part in rarity], np.float32),
+        "lengths": _factors([len(caption) for captions in batches.captions for caption in captions]),
+    }
+
+
+def _count_phrases(caption: Sequence[int]) -> list[Counter[int]]:
+    """Return a caption's phrases by order, with their counts."""
+    words = np.array([caption], np.uint64)
+    return [Counter(join_words(words, order)[0].tolist()) for order in range(1, ORDERS + 1)]
+
+
+def _count_pictures(used: list[list[list[Counter[int]]]], order: int) -> Counter[int]:
+    """Return how many pictures have each phrase of an order in their captions."""
+    counts: Counter[int] = Counter()
+    for captions in used:
+        counts.update(set().union(*(caption[order] for caption in captions)))
+    return counts
+
+
+def _choose(seen: list[Counter[int]]) -> np.ndarray:
+    """Return the keys of the most frequent phrases of known words, ascending."""
+    often = [(-count, key) for counts in seen for key, count in counts.items() if count >= SEEN]
+    spelled = (key for _, key in sorted(often) if UNKNOWN not in _words(key))
+    return np.array(sorted(key for key, _ in zip(spelled, range(COUNT), strict=False)), np.uint64)
+
+
+def _words(key: int) -> list[int]:
+    return [key >> number * WORD_BITS & (1 << WORD_BITS) - 1 for number in range(ORDERS)]
+
+
+def _weigh(used: list[list[list[Counter[int]]]], rarity: list[dict[int, float]], keys: np.ndarray) -> Tensor:
+    """Return phrases' tf-idf in references scaled to length 1, `(pictures, phrases)`, mean over captions, sparse."""
+    column = {key: number for number, key in enumerate(keys.tolist())}
+    rows, columns, values = [], [], []
+    for picture, captions in enumerate(used):
+        for caption in captions:
+            for counts, rare in zip(caption, rarity, strict=True):
+                norm = math.sqrt(sum((count * rare[key]) ** 2 for key, count in counts.items()))
+                for key in counts.keys() & column.keys():
+                    rows.append(picture)
+                    columns.append(column[key])
+                    values.append(counts[key] * rare[key] / (norm or 1) / len(captions))
+    place = torch.tensor([rows, columns])
+    return torch.sparse_coo_tensor(
+        place, torch.tensor(values, dtype=torch.float64), (len(used), len(keys)), check_invariants=False
+    ).coalesce()
+
+
+@torch.inference_mode()
+def _pool(model: CaptionModel, batches: TrainingBatches) -> Tensor:
+    """Return the CNN's last map of the training pictures, mean over regions, `(pictures, region_channels)`."""
+    model = model.eval()
+    parts = np.array_split(batches.plain, -(-len(batches.plain) // BATCH))
+    return torch.cat(
+        [model.regions(torch.from_numpy(batches.cache.read(part))).mean(1).float().cpu() for part in parts]
+    )
+
+
+def _reduce_rank(root: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the ridge solution as factors `(channels, rank)` and `(phrases, rank)`, best in what they predict.
+
+    Args:
+        root: Cholesky factor of the features' squares, the ridge included.
+        products: of features and targets.
+    """
+    whitened = torch.linalg.solve_triangular(root, products, upper=False)  # root.T @ solution
+    _, vectors = torch.linalg.eigh(whitened @ whitened.T)
+    kept = vectors[:, -RANK:]
+    return torch.linalg.solve_triangular(root.T, kept, upper=True), (kept.T @ whitened).T
+
+
+def _round(name: str, rows: Tensor, transposed: bool = False) -> Arrays:
+    """Return int8 codes and the scale of each row."""
+    scale = rows.abs().amax(1) / 127
+    codes = (rows / torch.where(scale > 0, scale, 1)[:, None]).round().to(torch.int8)
+    codes = codes.T if transposed else codes
+    return {name: codes.contiguous().numpy(), f"{name}.scale": scale.float().numpy()}
+
+
+def _mean_rarity(rare: dict[int, float], keys: np.ndarray) -> float:
+    """Return the mean rarity of the phrases that are not listed, the greatest possible one where all are."""
+    listed = set(keys.tolist())
+    rest = [value for key, value in rare.items() if key not in listed]
+    return float(np.mean(rest)) if rest else max(rare.values(), default=0.0)
+
+
+def _factors(lengths: Sequence[int]) -> np.ndarray:
+    """Return CIDEr-D's mean factor of every length against references of these lengths, END included in all."""
+    gaps = np.arange(LONGEST + 1)[:, None] - np.unique(lengths)
+    shares = np.unique(lengths, return_counts=True)[1] / len(lengths)
+    return (np.exp(-(gaps**2) / (2 * SIGMA**2)) @ shares).astype(np.float32)
