@@ -51,7 +51,8 @@ training captions only. Dev chose the epoch; nothing else was seen.
 ## Scores
 
 Dev pictures, beam {config.search.beam}, length penalty {config.search.length_penalty},
-scale 0-1 as coco-caption, in float32, epoch {row["epoch"]:.0f} ({phase}):
+scale 0-1 as coco-caption, of the likeliest sentence (`--phrase-weight 0`), in float32,
+epoch {row["epoch"]:.0f} ({phase}):
 
 | score | value |
 | --- | --- |
