@@ -244,8 +244,12 @@ class Captioner:
         phrase_weight: float | None,
     ) -> tuple[SearchConfig, int]:
         """Return checked settings, the checkpoint's own in the place of None."""
-        chosen = {"beam": beam, "max_length": max_length, "length_penalty": length_penalty}
-        chosen["phrase_weight"] = phrase_weight
+        chosen = {
+            "beam": beam,
+            "max_length": max_length,
+            "length_penalty": length_penalty,
+            "phrase_weight": phrase_weight,
+        }
         search = replace(self.search, **{name: value for name, value in chosen.items() if value is not None})
         for name, value in (("beam", search.beam), ("max_length", search.max_length)):
             if value < 1:

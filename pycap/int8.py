@@ -30,10 +30,15 @@ def shrink(weights: Arrays) -> Arrays:
         rows = values.astype(np.float32)
         if not np.isfinite(rows).all():
             raise ValueError(f"{name} is not finite, so it cannot be stored as int8")
-        scale = np.abs(rows).max(axis=1, initial=0) / np.float32(STEPS)
-        codes = np.rint(rows / np.where(scale > 0, scale, 1)[:, None])
-        small |= {name: codes.astype(np.int8), name + SCALE: scale}
+        small[name], small[name + SCALE] = round_rows(rows)
     return small
+
+
+def round_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int8 codes of a finite float32 matrix, and the scale of each row, float32."""
+    scale = np.abs(rows).max(axis=1, initial=0) / np.float32(STEPS)
+    codes = np.rint(rows / np.where(scale > 0, scale, 1)[:, None])
+    return codes.astype(np.int8), scale
 
 
 def restore(weights: Arrays) -> Arrays:

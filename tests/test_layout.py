@@ -34,6 +34,7 @@ LAYERS = {
         "metrics",
         "window",
         "weights",
+        "int8",
         "phrases",
         "ops",
         "cnn_plan",

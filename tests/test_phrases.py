@@ -138,7 +138,7 @@ def test_arrays_that_do_not_fit_are_refused():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A checkpoint that knows phrases, all pictures alike: words of `LIKED` are expected, others are not."""
+    """A checkpoint that expects the same of every picture: each word with a weight of its own, no longer phrase."""
     saved = save_checkpoint(tmp_path / "tiny")
     words = [word for word in range(4, len(WORDS) + 4)]
     arrays = make_phrases([[[word]] for word in words])

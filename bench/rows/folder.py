@@ -22,6 +22,7 @@ from bench.problems import find_pictures
 from bench.rows.cold_start import compare_captions
 
 PICTURES, BATCH = 64, 16
+SEARCH = {"beam": 5, "phrase_weight": 0, "batch_size": BATCH}  # what the script does: the likeliest sentence
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -96,9 +97,6 @@ class Server:
         if not answer:
             raise RuntimeError(f"{' '.join(self.words)} ended with {self.process.wait()}")
         return json.loads(answer)
-
-
-SEARCH = {"beam": 5, "phrase_weight": 0, "batch_size": BATCH}  # what the script does: the likeliest sentence
 
 
 def main() -> None:

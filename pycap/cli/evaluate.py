@@ -31,9 +31,7 @@ MODEL_OPTIONS = (
     "threads",
     "precision",
     "beam",
-    "max_length",
-    "length_penalty",
-    "phrase_weight",
+    *SEARCH_OPTIONS,
 )
 MODEL_OPTIONS += ("batch_size", "captions", "picture")  # those that --results leaves nothing to do
 SUFFIXES = {"captions": (".json",), "sentences": (".csv", ".json"), "picture": (".png", ".svg")}

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pycap.config import UNKNOWN
 from pycap.data.batches import TrainingBatches
+from pycap.int8 import round_rows
 from pycap.metrics.cider import SIGMA
 from pycap.model import CaptionModel
 from pycap.phrases import LONGEST, ORDERS, WORD_BITS, join_words
@@ -45,7 +46,7 @@ def learn_phrases(model: CaptionModel, batches: TrainingBatches) -> Arrays | Non
     keys = _choose(seen)
     if not len(keys):
         return None
-    rarity = [{key: math.log(pictures / count) for key, count in counts.items()} for counts in seen]
+    rarity = {key: math.log(pictures / count) for counts in seen for key, count in counts.items()}
     targets = _weigh(used, rarity, keys)
     pooled = _pool(model, batches)
     centre = pooled.mean(0)
@@ -54,15 +55,19 @@ def learn_phrases(model: CaptionModel, batches: TrainingBatches) -> Arrays | Non
     squares = views.T @ views + RIDGE * torch.eye(views.shape[1], dtype=torch.float64)
     products = torch.sparse.mm(targets.t(), views).T - views.sum(0)[:, None] * mean
     projection, weights = _reduce_rank(torch.linalg.cholesky(squares), products)
-    known = np.array([next(part[key] for part in rarity if key in part) for key in keys.tolist()])
+    across, across_scale = round_rows(projection.T.float().numpy())
+    codes, scale = round_rows(weights.float().numpy())
+    listed = keys.tolist()
     return {
         "centre": centre.numpy(),
-        **_round("projection", projection.T, transposed=True),
+        "projection": across.T,
+        "projection.scale": across_scale,
         "keys": keys,
-        **_round("weights", weights),
+        "weights": codes,
+        "weights.scale": scale,
         "mean": mean.numpy().astype(np.float16),
-        "rarity": known.astype(np.float16),
-        "unseen": np.array([_mean_rarity(part, keys) for part in rarity], np.float32),
+        "rarity": np.array([rarity[key] for key in listed], np.float16),
+        "unseen": np.array([_mean_rarity(counts, set(listed), rarity) for counts in seen], np.float32),
         "lengths": _factors([len(caption) for captions in batches.captions for caption in captions]),
     }
 
@@ -92,18 +97,18 @@ def _words(key: int) -> list[int]:
     return [key >> number * WORD_BITS & (1 << WORD_BITS) - 1 for number in range(ORDERS)]
 
 
-def _weigh(used: list[list[list[Counter[int]]]], rarity: list[dict[int, float]], keys: np.ndarray) -> Tensor:
+def _weigh(used: list[list[list[Counter[int]]]], rarity: dict[int, float], keys: np.ndarray) -> Tensor:
     """Return phrases' tf-idf in references scaled to length 1, `(pictures, phrases)`, mean over captions, sparse."""
     column = {key: number for number, key in enumerate(keys.tolist())}
     rows, columns, values = [], [], []
     for picture, captions in enumerate(used):
         for caption in captions:
-            for counts, rare in zip(caption, rarity, strict=True):
-                norm = math.sqrt(sum((count * rare[key]) ** 2 for key, count in counts.items()))
+            for counts in caption:
+                norm = math.sqrt(sum((count * rarity[key]) ** 2 for key, count in counts.items()))
                 for key in counts.keys() & column.keys():
                     rows.append(picture)
                     columns.append(column[key])
-                    values.append(counts[key] * rare[key] / (norm or 1) / len(captions))
+                    values.append(counts[key] * rarity[key] / (norm or 1) / len(captions))
     place = torch.tensor([rows, columns])
     return torch.sparse_coo_tensor(
         place, torch.tensor(values, dtype=torch.float64), (len(used), len(keys)), check_invariants=False
@@ -133,19 +138,10 @@ def _reduce_rank(root: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
     return torch.linalg.solve_triangular(root.T, kept, upper=True), (kept.T @ whitened).T
 
 
-def _round(name: str, rows: Tensor, transposed: bool = False) -> Arrays:
-    """Return int8 codes and the scale of each row."""
-    scale = rows.abs().amax(1) / 127
-    codes = (rows / torch.where(scale > 0, scale, 1)[:, None]).round().to(torch.int8)
-    codes = codes.T if transposed else codes
-    return {name: codes.contiguous().numpy(), f"{name}.scale": scale.float().numpy()}
-
-
-def _mean_rarity(rare: dict[int, float], keys: np.ndarray) -> float:
-    """Return the mean rarity of the phrases that are not listed, the greatest possible one where all are."""
-    listed = set(keys.tolist())
-    rest = [value for key, value in rare.items() if key not in listed]
-    return float(np.mean(rest)) if rest else max(rare.values(), default=0.0)
+def _mean_rarity(seen: Counter[int], listed: set[int], rarity: dict[int, float]) -> float:
+    """Return the mean rarity of an order's phrases that are not listed, the greatest possible one where all are."""
+    rest = [rarity[key] for key in seen if key not in listed]
+    return float(np.mean(rest)) if rest else max((rarity[key] for key in seen), default=0.0)
 
 
 def _factors(lengths: Sequence[int]) -> np.ndarray:
