@@ -65,7 +65,7 @@ class Encoded:
         features: encoder output of the readable ones, `(readable, regions, feature_dim)`, an array of the engine
             that made it; None if there are none.
         encoder_attention: their `Caption.encoder_attention`, one each, or None.
-        pooled: what the CNN sees in them, `(readable, region_channels)` float32; None if there are none.
+        pooled: what the CNN sees in them, `(readable, POOLS, region_channels)` float32; None if there are none.
     """
 
     problems: tuple[ImageError | None, ...]

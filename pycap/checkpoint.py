@@ -1,7 +1,7 @@
 """The file format where training and captioning meet: a folder of weights, words and settings, no pickle.
 
 model.safetensors   trained weights of CNN tail, encoder and decoder (float16 unless asked otherwise; `export` can
-                    round the decoder's matrices to int8, see `pycap.int8`)
+                    round decoder's and encoder's matrices to int8, see `pycap.int8`)
 cnn.safetensors     weights of the CNN's frozen part (float32; `export` can round them to float16); without this file
                     they come from their own package, through torch
 phrases.safetensors what people say of pictures, to choose among sentences with (optional, see `pycap.phrases`)
@@ -179,8 +179,8 @@ def export(folder: Path, out: Path | None = None, small: bool = False) -> bool:
     Args:
         folder: the checkpoint.
         out: folder to make, with all files of the checkpoint; None completes `folder` itself.
-        small: round the decoder's matrices to int8 and the CNN's frozen part to float16; needs `out`, because it
-            cannot be undone.
+        small: round decoder's and encoder's matrices to int8 and the CNN's frozen part to float16; needs `out`,
+            because it cannot be undone.
 
     Returns:
         whether anything was written.

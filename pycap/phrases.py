@@ -1,11 +1,11 @@
 """Which of a beam's sentences would people write? The CIDEr-D that each may expect, from phrases that fit the picture.
 
 A captioner ranks its sentences by their probability, in which much is learnt by heart. What people call pictures like
-this one says more: a linear map, learnt in closed form (`pycap.training.phrases`), goes from the CNN's pooled map to
-the weight that every frequent phrase of one to four words has in a reference, and a sentence is worth the agreement
-with such references that CIDEr-D would find on average (Vedantam et al. 2015). Choosing the sentence that agrees best
-with the captions of similar pictures is from Devlin et al. (2015, "Exploring nearest neighbor approaches for image
-captioning"); here a ridge regression takes the neighbours' place.
+this one says more: a linear map, learnt in closed form (`pycap.training.phrases`), goes from mean and maximum of the
+CNN's last map to the weight that every frequent phrase of one to four words has in a reference, and a sentence is
+worth the agreement with such references that CIDEr-D would find on average (Vedantam et al. 2015). Choosing the
+sentence that agrees best with the captions of similar pictures is from Devlin et al. (2015, "Exploring nearest
+neighbor approaches for image captioning"); here a ridge regression takes the neighbours' place.
 
 Imports no torch.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pycap.config import END
+from pycap.config import END, POOLS
 from pycap.weights import Arrays, Shapes
 
 ORDERS = 4  # words of the longest phrase
@@ -45,7 +45,7 @@ class Phrases:
         """Return the CIDEr-D that sentences may expect.
 
         Args:
-            pooled: the CNN's last map of each picture, mean over regions, `(images, region_channels)`.
+            pooled: the CNN's last map, mean and maximum over regions, `(images, POOLS, region_channels)`.
             tokens: word ids of sentences without START and END, `(images, sentences, max_length)`.
             lengths: words of each, `(images, sentences)`; END is taken to follow.
 
@@ -53,7 +53,7 @@ class Phrases:
             expected scores, `(images, sentences)` float32, 0 to 10, as far as a linear map keeps to that.
         """
         images, sentences, longest = tokens.shape
-        view = np.repeat(self._view(pooled), sentences, axis=0)  # (rows, rank)
+        view, image = self._view(pooled), np.arange(images).repeat(sentences)  # (images, rank), (rows,)
         words, ends = tokens.reshape(-1, longest), lengths.reshape(-1)
         words = np.concatenate([words, np.zeros_like(words[:, :1])], axis=1).astype(np.uint64)
         words[np.arange(len(words)), ends] = END
@@ -67,18 +67,23 @@ class Phrases:
             rarity = np.where(known, self._rarity[place], self._unseen[order - 1]) * real
             norm = np.sqrt((times * rarity**2).sum(1))
             rows, at = np.nonzero(known)
-            found = place[rows, at]
-            dots = np.einsum("nr,nr->n", self._weights[found].astype(np.float32), view[rows])
-            worth = (dots * self._scale[found] + self._mean[found]) * self._rarity[found] / times[rows, at]
+            once, again = np.unique(image[rows] * len(self._keys) + place[rows, at], return_inverse=True)
+            looked, found = np.divmod(once, len(self._keys))  # a beam's sentences share most phrases
+            dots = np.einsum("nr,nr->n", self._weights[found].astype(np.float32), view[looked])
+            weights = (dots * self._scale[found] + self._mean[found]) * self._rarity[found]
+            worth = weights[again] / times[rows, at]
             total += np.bincount(rows, worth, len(words)).astype(np.float32) / np.where(norm > 0, norm, 1)
         factor = self._lengths[np.minimum(ends + 1, LONGEST)]
         return (10 / ORDERS * total * factor).reshape(images, sentences)
 
     def _view(self, pooled: np.ndarray) -> np.ndarray:
-        """Return what phrases are weighed by, `(images, rank)`; one by one, so that batches change nothing."""
+        """Return what phrases are weighed by, `(images, rank)`; one by one, so that batches change nothing.
+
+        By einsum, because BLAS would wake threads of its own, which spin on while the next search wants the cores.
+        """
         gaps = pooled - self._centre
-        sizes = np.maximum(np.sqrt((gaps**2).sum(1)), 1e-12)
-        return np.stack([gap @ self._projection / size for gap, size in zip(gaps, sizes, strict=True)])
+        gaps /= np.maximum(np.sqrt((gaps**2).sum(2, keepdims=True)), 1e-12)
+        return np.stack([np.einsum("c,cr->r", gap.ravel(), self._projection) for gap in gaps])
 
 
 def join_words(words: np.ndarray, order: int) -> np.ndarray:
@@ -97,8 +102,8 @@ def join_words(words: np.ndarray, order: int) -> np.ndarray:
 def phrase_weights(channels: int, rank: int, count: int) -> Shapes:
     """Return the arrays of `Phrases` and their shapes.
 
-    centre              mean pooled map of the training pictures, which is subtracted before scaling to length 1
-    projection[.scale]  int8 codes from channels to `rank` numbers, and a scale for each of these
+    centre              mean of the training pictures' pooled maps, subtracted before each is scaled to length 1
+    projection[.scale]  int8 codes from both pools' channels to `rank` numbers, and a scale for each of these
     keys                the phrases, ascending, uint64; see `join_words`
     weights[.scale]     int8 codes from these numbers to phrases, and a scale for each phrase
     mean                what is added: the phrases' mean weight
@@ -106,8 +111,8 @@ def phrase_weights(channels: int, rank: int, count: int) -> Shapes:
     lengths             CIDEr-D's factor for sentences of so many words, END included, against all references
     """
     return {
-        "centre": (channels,),
-        "projection": (channels, rank),
+        "centre": (POOLS, channels),
+        "projection": (POOLS * channels, rank),
         "projection.scale": (rank,),
         "keys": (count,),
         "weights": (count, rank),
@@ -124,7 +129,7 @@ def check_phrases(arrays: Arrays, channels: int | None = None) -> None:
     projection = arrays.get("projection", np.zeros((0, 0)))
     rank = projection.shape[-1] if projection.ndim == 2 else 0
     count = len(arrays["keys"]) if "keys" in arrays and arrays["keys"].ndim == 1 else 0
-    expected = phrase_weights(len(projection) if channels is None else channels, rank, count)
+    expected = phrase_weights(len(projection) // POOLS if channels is None else channels, rank, count)
     if set(arrays) != set(expected) or count == 0:
         odd = sorted(set(arrays) ^ set(expected)) or ["keys"]
         raise ValueError(f"phrases: {odd[0]} is missing, empty or unknown")

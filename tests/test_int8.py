@@ -34,16 +34,21 @@ def test_a_matrix_comes_back_within_half_a_step_and_stays(values, half):
     np.testing.assert_allclose(again[f"{NAME}.scale"], stored[f"{NAME}.scale"], rtol=1e-6, atol=1e-37)
 
 
-def test_only_matrices_of_the_decoder_are_rounded():
+def test_only_matrices_of_decoder_and_encoder_are_rounded():
     weights = {
         "decoder.score": np.ones(3, np.float16),
+        "tail.layers.0.weight": np.ones((2, 3), np.float16),
+        "encoder.rows": np.ones((2, 3), np.float16),
+        "encoder.norm_in.weight": np.ones(3, np.float16),
         "encoder.project.weight": np.ones((2, 3), np.float16),
         "decoder.query.weight": np.zeros((2, 3), np.float16),
     }
     stored = shrink(weights)
     assert stored["decoder.score"] is weights["decoder.score"]
-    assert stored["encoder.project.weight"] is weights["encoder.project.weight"]
-    assert stored.keys() - weights.keys() == {"decoder.query.weight.scale"}
+    for name in ("tail.layers.0.weight", "encoder.rows", "encoder.norm_in.weight"):
+        assert stored[name] is weights[name]
+    assert stored["encoder.project.weight"].dtype == np.int8
+    assert stored.keys() - weights.keys() == {"decoder.query.weight.scale", "encoder.project.weight.scale"}
     assert not restore(stored)["decoder.query.weight"].any()
 
 

@@ -12,7 +12,7 @@ from tiny import CONFIG, WORDS, draw_picture, save_checkpoint
 from pycap import checkpoint
 from pycap.captioner import Captioner
 from pycap.checkpoint import CheckpointError
-from pycap.config import END
+from pycap.config import END, POOLS
 from pycap.metrics import References
 from pycap.metrics.cider import score_cider
 from pycap.phrases import LONGEST, ORDERS, Phrases, check_phrases, join_words
@@ -27,7 +27,7 @@ def list_phrases(sentence: list[int], order: int) -> list[int]:
 
 
 def make_phrases(references: list[list[list[int]]]) -> dict[str, np.ndarray]:
-    """Return phrases that know the references of picture n, which is channel n of the pooled map."""
+    """Return phrases that know the references of picture n, which is channel n of the pooled maximum."""
     pictures = len(references)
     seen = [{} for _ in range(ORDERS)]
     for picture, sentences in enumerate(references):
@@ -47,10 +47,10 @@ def make_phrases(references: list[list[list[int]]]) -> dict[str, np.ndarray]:
                     share = found.count(key) * rarity[key] / norm / len(sentences)
                     weights[keys.index(key), picture] += share
     codes = np.rint(weights / weights.max() * 127)
-    projection = np.zeros((CHANNELS, pictures), np.int8)
-    projection[np.arange(pictures), np.arange(pictures)] = 1
+    projection = np.zeros((POOLS * CHANNELS, pictures), np.int8)
+    projection[CHANNELS + np.arange(pictures), np.arange(pictures)] = 1
     return {
-        "centre": np.zeros(CHANNELS, np.float32),
+        "centre": np.zeros((POOLS, CHANNELS), np.float32),
         "projection": projection,
         "projection.scale": np.ones(pictures, np.float32),
         "keys": np.array(keys, np.uint64),
@@ -61,6 +61,13 @@ def make_phrases(references: list[list[list[int]]]) -> dict[str, np.ndarray]:
         "unseen": np.full(ORDERS, np.log(pictures), np.float32),
         "lengths": np.ones(LONGEST + 1, np.float32),
     }
+
+
+def show(pictures: int) -> np.ndarray:
+    """Return pooled maps of pictures that `make_phrases` knows, in the mean's channels what must not matter."""
+    pooled = np.random.default_rng(0).random((pictures, POOLS, CHANNELS), np.float32)
+    pooled[:, 1] = np.eye(pictures, CHANNELS)
+    return pooled
 
 
 def draw_sentences(random: np.random.Generator, count: int, words: int) -> list[list[int]]:
@@ -92,7 +99,7 @@ def test_known_references_give_the_scorers_cider_d():
     known = References({number: [spell(words) for words in some] for number, some in enumerate(references)})
     expected = score_cider(*known.count([spell(words) for words in candidates]), known, variant="cider")
     scorer = Phrases(make_phrases(references))
-    pooled = np.eye(len(references), CHANNELS, dtype=np.float32)
+    pooled = show(len(references))
     tokens = pad(candidates)[:, None]
     found = scorer.score(pooled, tokens, np.array([[len(words)] for words in candidates]))
     np.testing.assert_allclose(found[:, 0], expected, atol=0.06)  # weights have 7 bits
@@ -101,7 +108,7 @@ def test_known_references_give_the_scorers_cider_d():
 
 def test_a_phrase_said_twice_counts_once_and_lengthens():
     references = [draw_sentences(np.random.default_rng(seed), 2, 6) for seed in range(4)]
-    scorer, pooled = Phrases(make_phrases(references)), np.eye(4, CHANNELS, dtype=np.float32)[:1]
+    scorer, pooled = Phrases(make_phrases(references)), show(4)[:1]
     once = references[0][0]
     twice = [*once, *once]
     tokens, lengths = pad([once, twice])[None], np.array([[len(once), len(twice)]])
@@ -112,7 +119,7 @@ def test_a_phrase_said_twice_counts_once_and_lengthens():
 def test_what_stands_behind_a_sentence_counts_for_nothing():
     random = np.random.default_rng(1)
     references = [draw_sentences(random, 2, 6) for _ in range(4)]
-    scorer, pooled = Phrases(make_phrases(references)), random.random((3, CHANNELS), np.float32)
+    scorer, pooled = Phrases(make_phrases(references)), random.random((3, POOLS, CHANNELS), np.float32)
     sentences = draw_sentences(random, 6, 7)
     tokens, lengths = pad(sentences).reshape(3, 2, -1), np.array([[7, 3], [1, 0], [5, 2]])
     other = np.where(np.arange(tokens.shape[2]) < lengths[..., None], tokens, 9)
@@ -125,7 +132,7 @@ def test_what_stands_behind_a_sentence_counts_for_nothing():
 def test_arrays_that_do_not_fit_are_refused():
     arrays = make_phrases([draw_sentences(np.random.default_rng(seed), 2, 6) for seed in range(4)])
     check_phrases(arrays, CHANNELS)
-    with pytest.raises(ValueError, match=r"phrases: centre must be \(640,\), got \(1280,\)"):
+    with pytest.raises(ValueError, match=r"phrases: centre must be \(2, 640\), got \(2, 1280\)"):
         check_phrases(arrays, 640)
     with pytest.raises(ValueError, match="phrases: keys must be uint64 and ascend"):
         check_phrases({**arrays, "keys": arrays["keys"][::-1]})
@@ -177,9 +184,8 @@ def expect(captioner: Captioner, text: str) -> float:
     """Return what the phrases of `folder` expect of a sentence, whatever the picture."""
     words = [captioner.checkpoint.vocabulary.words.index(word) for word in text.split()]
     scorer = Phrases(captioner.checkpoint.phrases)
-    return scorer.score(np.ones((1, CHANNELS), np.float32), pad([words])[None], np.array([[len(words)]]))[
-        0, 0
-    ]
+    seen = np.ones((1, POOLS, CHANNELS), np.float32)
+    return scorer.score(seen, pad([words])[None], np.array([[len(words)]]))[0, 0]
 
 
 def test_without_phrases_their_weight_changes_nothing(tmp_path):

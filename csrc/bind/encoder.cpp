@@ -121,10 +121,8 @@ void encode(const Encoder& encoder, size_t threads, bool with_attention, bool wi
   if (with_attention && !encoder.attends())
     throw py::value_error("this encoder has no attention over regions");
   float* attention = with_attention ? arrays.write<float>("attention", {images, regions, regions}) : nullptr;
-  float* pooled = with_pooled
-                      ? arrays.write<float>(
-                            "pooled", {images, dimension("region_channels", encoder.sizes().region_channels)})
-                      : nullptr;
+  const Dim pools = {"2", kPools}, channels = dimension("region_channels", encoder.sizes().region_channels);
+  float* pooled = with_pooled ? arrays.write<float>("pooled", {images, pools, channels}) : nullptr;
   py::gil_scoped_release unlocked;
   encode_images(encoder, pixels, static_cast<size_t>(images.size), size, threads, features, attention,
                 pooled);

@@ -40,16 +40,22 @@ Norm pack_norm(const Affine& arrays, size_t columns) {
   return {pack_vector(arrays.weight, columns), pack_vector(arrays.bias, columns)};
 }
 
-// cells: (regions, channels), blocked; pooled: (channels,), their mean.
+// cells: (regions, channels), blocked; pooled: (2, channels), their mean and their maximum.
 void pool_cells(const float* cells, size_t regions, size_t channels, float* pooled) {
   for (size_t block = 0; block < count_blocks(channels); ++block) {
-    float sums[kBlock] = {};
+    float sums[kBlock] = {}, most[kBlock];
     const float* row = cells + block * regions * kBlock;
+    std::copy_n(row, kBlock, most);
     for (size_t region = 0; region < regions; ++region, row += kBlock)
-      for (size_t c = 0; c < kBlock; ++c) sums[c] += row[c];
+      for (size_t c = 0; c < kBlock; ++c) {
+        sums[c] += row[c];
+        most[c] = std::max(most[c], row[c]);
+      }
     const size_t first = block * kBlock;
-    for (size_t c = first; c < std::min(first + kBlock, channels); ++c)
+    for (size_t c = first; c < std::min(first + kBlock, channels); ++c) {
       pooled[c] = sums[c - first] / static_cast<float>(regions);
+      pooled[channels + c] = most[c - first];
+    }
   }
 }
 
@@ -140,7 +146,7 @@ void encode_images(const Encoder& encoder, const float* pixels, size_t images, s
     const float* cells = cnn.run(pixels + image * 3 * size * size);
     region.run(cells, features + image * regions * width,
                attention ? attention + image * regions * regions : nullptr);
-    if (pooled) pool_cells(cells, regions, channels, pooled + image * channels);
+    if (pooled) pool_cells(cells, regions, channels, pooled + image * kPools * channels);
   };
   const size_t shared = threads > 1 ? images / threads * threads : 0;  // images that threads take whole
   if (shared > 0) {

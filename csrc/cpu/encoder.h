@@ -114,9 +114,11 @@ class Encoder {
   EncoderSizes sizes_;
 };
 
+constexpr size_t kPools = 2;  // of what the CNN sees, over regions: mean and maximum
+
 // Pixels (images, 3, size, size) to features (images, regions, feature_dim), with at most `threads` threads
 // (0: the pool's). attention, (images, regions, regions), gets the last layer's, mean over its heads; pooled,
-// (images, region_channels), the mean over regions of what the CNN sees; null: not wanted.
+// (images, kPools, region_channels), those of kPools; null: not wanted.
 void encode_images(const Encoder& encoder, const float* pixels, size_t images, size_t size, size_t threads,
                    float* features, float* attention, float* pooled);
 

@@ -69,7 +69,7 @@ Result encode(const Encoder& encoder, const float* pixels, size_t images, size_t
   const size_t regions = encoder.regions();
   Result result{std::vector<float>(images * regions * encoder.sizes().feature_dim, NAN),
                 {},
-                std::vector<float>(images * encoder.sizes().region_channels, NAN)};
+                std::vector<float>(images * kPools * encoder.sizes().region_channels, NAN)};
   if (encoder.attends()) result.attention.assign(images * regions * regions, NAN);
   encode_images(encoder, pixels, images, size, 0, result.features.data(),
                 encoder.attends() ? result.attention.data() : nullptr, result.pooled.data());

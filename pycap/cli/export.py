@@ -26,8 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="store the decoder's matrices in 8 bits, which is what the search uses, and the CNN's frozen part in "
-        "float16; wants --out",
+        help="store the matrices of decoder (as the search rounds them anyway) and region encoder in 8 bits, and "
+        "the CNN's frozen part in float16; wants --out",
     )
 
 

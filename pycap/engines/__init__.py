@@ -23,7 +23,7 @@ class Encoding(NamedTuple):
         features: `(images, regions, feature_dim)`, an array as the engine's `search` wants it.
         attention: where regions looked in the encoder's last layer, mean over its heads, `(images, regions, regions)`
             float32; None if the model has no such layer.
-        pooled: the CNN's last map, mean over its regions, `(images, region_channels)` float32.
+        pooled: the CNN's last map, mean and maximum over its regions, `(images, POOLS, region_channels)` float32.
     """
 
     features: Any

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pycap.checkpoint import Checkpoint
-from pycap.config import SearchConfig
+from pycap.config import POOLS, SearchConfig
 from pycap.engines import Encoding
 from pycap.ops import library
 from pycap.ops.decoding import BeamResult
@@ -42,7 +42,7 @@ class NativeEngine:
         return library.cpu.threads()
 
     def encode(self, pixels: np.ndarray) -> Encoding:
-        pooled = np.empty((len(pixels), self._encoder.config.region_channels), np.float32)
+        pooled = np.empty((len(pixels), POOLS, self._encoder.config.region_channels), np.float32)
         return Encoding(*self._encoder(pixels, with_attention=True, pooled=pooled), pooled)
 
     def search(self, features: np.ndarray, config: SearchConfig, n_best: int) -> BeamResult:

@@ -43,7 +43,7 @@ class TorchEngine:
             regions = self.model.regions(self.model.cnn(torch.from_numpy(pixels)))
             features, seen = self.model.encoder(regions, with_attention=True)
             attention = None if seen is None else seen.mean(dim=1).float().cpu().numpy()
-            return Encoding(features, attention, regions.mean(dim=1).float().cpu().numpy())
+            return Encoding(features, attention, self.model.pool(regions).float().cpu().numpy())
 
     def search(self, features: Tensor, config: SearchConfig, n_best: int) -> BeamResult:
         with self._stage("search"):

@@ -91,7 +91,8 @@ class NativeEncoder:
                 ceil(size / 32) = config.grid.
             with_attention: also return the last layer's attention.
             threads: at most this many threads; None takes the encoder's own setting.
-            pooled: `(images, region_channels)` float32, filled with the mean over regions of the CNN's last map.
+            pooled: `(images, POOLS, region_channels)` float32, filled with mean and maximum over regions of the CNN's
+                last map.
 
         Returns:
             features `(images, regions, feature_dim)` float32 with regions = grid * grid, and attention

@@ -21,8 +21,8 @@ from pycap.text import Vocabulary
 from pycap.training.card import model_card
 from pycap.training.distributed import Workers
 from pycap.training.loop import Fit, Phase, Run
-from pycap.training.objectives import CrossEntropy, Rewards, SelfCritical
-from pycap.training.phrases import learn_phrases
+from pycap.training.objectives import CrossEntropy, Expected, Rewards, SelfCritical
+from pycap.training.phrases import HeldOutPhrases, enough, learn_phrases
 from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
 from pycap.training.state import ResumeError, TrainState
 from pycap.training.teachers import check_words, collect_advice, load_teachers
@@ -121,11 +121,13 @@ def train(
             f"{len(seen.keys)} training and {len(held.keys)} dev pictures, {len(vocabulary)} words, "
             f"{sum(value.numel() for value in model.parameters()) / 1e6:.1f} M weights, {device}, {precision}"
         )
+        possible = config.train.phrase_epochs and enough(batches)
+        expected = HeldOutPhrases(config.model, batches, device, say) if possible else None
         fit = Fit(
             model,
             vocabulary,
             batches,
-            make_phases(config, vocabulary, seen.dataset),
+            make_phases(config, vocabulary, seen.dataset, expected),
             lambda scored: validate(scored, vocabulary, store, rows, ids, references, config.search),
             config,
             run,
@@ -152,16 +154,28 @@ def train(
         workers.leave()
 
 
-def make_phases(config: Config, vocabulary: Vocabulary, dataset: CaptionDataset) -> list[Phase]:
-    """Return the phases of a recipe: people's captions first, then the model's own."""
+def make_phases(
+    config: Config, vocabulary: Vocabulary, dataset: CaptionDataset, expected: Expected | None = None
+) -> list[Phase]:
+    """Return the phases of a recipe: people's captions first, then the model's own.
+
+    Args:
+        config: the recipe.
+        vocabulary: of the model.
+        dataset: training examples.
+        expected: what captions of training pictures may expect; None leaves out the phase that is rewarded for it.
+    """
     train = config.train
     phases = [Phase("epoch", train.epochs, train.learning_rate, CrossEntropy(train))]
-    if train.self_critical_epochs:
+    phrase_epochs = 0 if expected is None else train.phrase_epochs
+    if train.self_critical_epochs or phrase_epochs:
         rewards = Rewards([example.captions for example in dataset])
-        objective = SelfCritical(rewards, vocabulary, config)
-        phases.append(
-            Phase("self-critical epoch", train.self_critical_epochs, train.self_critical_rate, objective)
-        )
+    for name, epochs, rate, extra in (
+        ("self-critical epoch", train.self_critical_epochs, train.self_critical_rate, None),
+        ("phrase epoch", phrase_epochs, train.phrase_rate, expected),
+    ):
+        if epochs:
+            phases.append(Phase(name, epochs, rate, SelfCritical(rewards, vocabulary, config, extra)))
     return phases
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -164,6 +164,9 @@ def scaled_dropout(model: nn.Module, share: float) -> Iterator[None]:
             layer.p = rate
 
 
+Expected = Callable[[Sequence[Sequence[int]], np.ndarray], np.ndarray]  # as `HeldOutPhrases.__call__`
+
+
 class SelfCritical:
     """Self-critical sequence training (Rennie et al. 2017): captions better than their siblings become likelier.
 
@@ -173,18 +176,20 @@ class SelfCritical:
         rewards: of the training pictures.
         vocabulary: turns word ids into text.
         config: captions per picture and how they are drawn.
+        expected: what captions may expect; where given, `train.phrase_share` of the reward.
     """
 
-    def __init__(self, rewards: Rewards, vocabulary: Vocabulary, config: Config):
-        self.rewards, self.vocabulary, self.config = rewards, vocabulary, config
+    def __init__(
+        self, rewards: Rewards, vocabulary: Vocabulary, config: Config, expected: Expected | None = None
+    ):
+        self.rewards, self.vocabulary, self.config, self.expected = rewards, vocabulary, config, expected
 
     def __call__(self, model: CaptionModel, wrapped: nn.Module, batch: Batch, seed: int) -> Outcome:
         drawn, ended = self._draw(model, batch, seed)
         images, draws = len(drawn), len(drawn[0])
         captions = [words for siblings in drawn for words in siblings]
         pictures = batch.examples.cpu().numpy().repeat(draws)
-        rewards = self.rewards([self.vocabulary.decode(words) for words in captions], ended, pictures)
-        rewards = rewards.reshape(images, draws)
+        rewards = self._reward(captions, ended, pictures).reshape(images, draws)
         baseline = (rewards.sum(1, keepdims=True) - rewards) / (draws - 1)
         advantage = torch.tensor((rewards - baseline).ravel(), dtype=torch.float32)
         whole = [[*words, END] if done else words for words, done in zip(captions, ended, strict=True)]
@@ -195,6 +200,13 @@ class SelfCritical:
         surprise = functional.cross_entropy(logits.float(), fresh.targets, reduction="none")
         weight = advantage.to(model.device).repeat_interleave(fresh.lengths)
         return Outcome((weight * surprise).sum(), len(fresh.targets), float(rewards.mean()))
+
+    def _reward(self, captions: list[list[int]], ended: list[bool], pictures: np.ndarray) -> np.ndarray:
+        rewards = self.rewards([self.vocabulary.decode(words) for words in captions], ended, pictures)
+        if self.expected is None:
+            return rewards
+        share = self.config.train.phrase_share
+        return (1 - share) * rewards + share * self.expected(captions, pictures) * np.array(ended)
 
     def _draw(self, model: CaptionModel, batch: Batch, seed: int) -> tuple[list[list[list[int]]], list[bool]]:
         """Return word ids of every picture's captions, without END, and whether each caption came to its end."""

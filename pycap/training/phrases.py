@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pycap.config import UNKNOWN
+from pycap.config import UNKNOWN, ModelConfig
 from pycap.data.batches import TrainingBatches
 from pycap.int8 import round_rows
 from pycap.metrics.cider import SIGMA
 from pycap.model import CaptionModel
-from pycap.phrases import LONGEST, ORDERS, WORD_BITS, join_words
+from pycap.phrases import LONGEST, ORDERS, WORD_BITS, Phrases, join_words
 from pycap.weights import Arrays
 
 FEWEST = 1000  # training pictures below which nothing is learnt: it was never tried
-RIDGE = 1.0  # added to the squares of features of length 1, summed over the training pictures
+RIDGE = 1.0  # to choose among a beam, where errors of a few sentences average out over phrases
+HELD_OUT_RIDGE = 2.0  # for rewards, which every error misleads
+FOLDS = 5  # parts of the training pictures of which each is judged by the others
 COUNT = 8000  # phrases at most, the most frequent ones
 SEEN = 5  # pictures that a phrase must occur with
-RANK = 256
+RANK = 512
 BATCH = 50
 
 
 def learn_phrases(model: CaptionModel, batches: TrainingBatches) -> Arrays | None:
-    """Regress phrases' weights in the references (CIDEr's, Vedantam et al. 2015) on the CNN's pooled map.
-
-    Ridge regression, of which the best approximation of rank `RANK` is kept, rounded to int8.
+    """Learn from all training pictures what a checkpoint chooses its sentences by.
 
     Args:
         model: as it was trained; its window is looked through.
@@ -38,21 +39,101 @@ def learn_phrases(model: CaptionModel, batches: TrainingBatches) -> Arrays | Non
     Returns:
         arrays as `pycap.phrases.phrase_weights` lists them; None where there are too few pictures or phrases.
     """
-    pictures = len(batches.captions)
-    if pictures < FEWEST or len(batches.words) > 2**WORD_BITS:
+    if not enough(batches):
         return None
-    used = [[_count_phrases(caption) for caption in captions] for captions in batches.captions]
+    return fit_phrases(_pool(model, batches), batches.captions, RIDGE)
+
+
+def enough(batches: TrainingBatches) -> bool:
+    """Return whether there are pictures enough to learn phrases from, and words few enough for their keys."""
+    return len(batches.captions) >= FEWEST and len(batches.words) <= 2**WORD_BITS
+
+
+class HeldOutPhrases:
+    """CIDEr-D that captions of training pictures may expect, by phrases learnt from the other training pictures.
+
+    A captioner learns the captions of its training pictures by heart, and which of its own sentences agree with these
+    says little about new pictures. What others write of pictures like this one can be found out for new ones, too.
+    For every fifth of the pictures a regression of its own is learnt from the rest, on the CNN as ImageNet left it,
+    which has seen no caption. That takes minutes, and is done at the first call.
+
+    Args:
+        config: of the captioner.
+        batches: pictures and captions.
+        device: where the CNN runs.
+        say: receives a note for the user.
+    """
+
+    def __init__(
+        self, config: ModelConfig, batches: TrainingBatches, device: str, say: Callable[[str], None]
+    ):
+        self.config, self.batches, self.device, self.say = config, batches, device, say
+        self._fold = np.arange(len(batches.captions)) % FOLDS
+
+    @cached_property
+    def _learnt(self) -> tuple[Tensor, list[Phrases | None]]:
+        """What the CNN sees in the pictures, and the phrases for every fold."""
+        self.say("learning what people say of pictures like each training picture")
+        with torch.random.fork_rng(devices=[]):  # a resumed run does this in another step
+            model = CaptionModel(self.config, len(self.batches.words))
+        model.load_pretrained_tail()
+        pooled, learnt = _pool(model.to(self.device), self.batches), []
+        for fold in range(FOLDS):
+            others = np.flatnonzero(self._fold != fold)
+            captions = [self.batches.captions[number] for number in others]
+            arrays = fit_phrases(pooled[others], captions, HELD_OUT_RIDGE)
+            learnt.append(None if arrays is None else Phrases(arrays))
+        return pooled, learnt
+
+    def __call__(self, captions: Sequence[Sequence[int]], pictures: np.ndarray) -> np.ndarray:
+        """Return expected scores.
+
+        Args:
+            captions: word ids, without END, which is taken to follow.
+            pictures: number of each caption's picture, `(captions,)`.
+
+        Returns:
+            one for each caption, float32, as `Phrases.score` gives them.
+        """
+        lengths = np.array([len(words) for words in captions])
+        tokens = np.zeros((len(captions), max(lengths, default=0)), np.int64)
+        for row, words in zip(tokens, captions, strict=True):
+            row[: len(words)] = words
+        expected = np.zeros(len(captions), np.float32)
+        pooled, learnt = self._learnt
+        for fold, phrases in enumerate(learnt):
+            rows = np.flatnonzero(self._fold[pictures] == fold)
+            if phrases is not None and len(rows):
+                seen = pooled[pictures[rows]].numpy()
+                expected[rows] = phrases.score(seen, tokens[rows, None], lengths[rows, None])[:, 0]
+        return expected
+
+
+def fit_phrases(pooled: Tensor, captions: Sequence[Sequence[Sequence[int]]], ridge: float) -> Arrays | None:
+    """Regress phrases' weights in the references (CIDEr's, Vedantam et al. 2015) on what the CNN sees.
+
+    Ridge regression, of which the best approximation of rank `RANK` is kept, rounded to int8.
+
+    Args:
+        pooled: the CNN's last map of each picture, mean and maximum over regions, `(pictures, POOLS, region_channels)`.
+        captions: of each picture, word ids with END.
+        ridge: added to the squares of features, each pool's of length 1, summed over the pictures.
+
+    Returns:
+        arrays as `pycap.phrases.phrase_weights` lists them; None where no phrase occurs often enough.
+    """
+    pictures = len(captions)
+    used = [[_count_phrases(caption) for caption in some] for some in captions]
     seen = [_count_pictures(used, order) for order in range(ORDERS)]
     keys = _choose(seen)
     if not len(keys):
         return None
     rarity = {key: math.log(pictures / count) for counts in seen for key, count in counts.items()}
     targets = _weigh(used, rarity, keys)
-    pooled = _pool(model, batches)
     centre = pooled.mean(0)
-    views = torch.nn.functional.normalize(pooled - centre, dim=1).double()
+    views = torch.nn.functional.normalize(pooled - centre, dim=2).flatten(1).double()
     mean = torch.sparse.sum(targets, 0).to_dense() / pictures
-    squares = views.T @ views + RIDGE * torch.eye(views.shape[1], dtype=torch.float64)
+    squares = views.T @ views + ridge * torch.eye(views.shape[1], dtype=torch.float64)
     products = torch.sparse.mm(targets.t(), views).T - views.sum(0)[:, None] * mean
     projection, weights = _reduce_rank(torch.linalg.cholesky(squares), products)
     across, across_scale = round_rows(projection.T.float().numpy())
@@ -68,7 +149,7 @@ def learn_phrases(model: CaptionModel, batches: TrainingBatches) -> Arrays | Non
         "mean": mean.numpy().astype(np.float16),
         "rarity": np.array([rarity[key] for key in listed], np.float16),
         "unseen": np.array([_mean_rarity(counts, set(listed), rarity) for counts in seen], np.float32),
-        "lengths": _factors([len(caption) for captions in batches.captions for caption in captions]),
+        "lengths": _factors([len(caption) for some in captions for caption in some]),
     }
 
 
@@ -117,11 +198,14 @@ def _weigh(used: list[list[list[Counter[int]]]], rarity: dict[int, float], keys:
 
 @torch.inference_mode()
 def _pool(model: CaptionModel, batches: TrainingBatches) -> Tensor:
-    """Return the CNN's last map of the training pictures, mean over regions, `(pictures, region_channels)`."""
+    """Return the CNN's last map of the training pictures, pooled, `(pictures, POOLS, region_channels)`."""
     model = model.eval()
     parts = np.array_split(batches.plain, -(-len(batches.plain) // BATCH))
     return torch.cat(
-        [model.regions(torch.from_numpy(batches.cache.read(part))).mean(1).float().cpu() for part in parts]
+        [
+            model.pool(model.regions(torch.from_numpy(batches.cache.read(part)))).float().cpu()
+            for part in parts
+        ]
     )
 
 

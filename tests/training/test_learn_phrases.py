@@ -53,8 +53,8 @@ def test_what_is_learnt_is_ridge_regression(trained):
                         row[np.searchsorted(arrays["keys"], key)] += value / norm / len(captions)
     pooled = phrases._pool(heard["model"], batches).double().numpy()
     views = pooled - pooled.mean(0)
-    views /= np.linalg.norm(views, axis=1, keepdims=True)
-    squares = views.T @ views + phrases.RIDGE * np.eye(1280)
+    views = (views / np.linalg.norm(views, axis=2, keepdims=True)).reshape(count, -1)
+    squares = views.T @ views + phrases.RIDGE * np.eye(2 * 1280)
     exact = views @ np.linalg.solve(squares, views.T @ (targets - targets.mean(0)))
     learnt = views @ (arrays["projection"] * arrays["projection.scale"].astype(float))
     learnt = learnt @ (arrays["weights"] * arrays["weights.scale"][:, None].astype(float)).T
@@ -63,6 +63,32 @@ def test_what_is_learnt_is_ridge_regression(trained):
         learnt, exact, atol=0.02 * np.abs(exact).max()
     )  # 11 pictures: rank is no limit
     np.testing.assert_allclose(arrays["mean"], targets.mean(0), atol=1e-3)
+
+
+def test_held_out_phrases_know_nothing_of_the_picture_they_judge(trained, monkeypatch):
+    batches, config = trained[1]["batches"], trained[1]["model"].config
+    lines = []
+    judge = phrases.HeldOutPhrases(config, batches, "cpu", lines.append)
+    assert not lines  # nothing is learnt before it is asked for
+    pictures = np.arange(len(batches.captions)).repeat(2)
+    captions = [caption[:-1] for some in batches.captions for caption in some]
+    assert len(captions) == len(pictures) == 22
+    random = torch.random.get_rng_state()
+    found = judge(captions, pictures)
+    assert len(lines) == 1
+    assert torch.equal(random, torch.random.get_rng_state())
+    assert found.dtype == np.float32
+    turned = np.random.default_rng(0).permutation(22)
+    np.testing.assert_array_equal(judge([captions[n] for n in turned], pictures[turned]), found[turned])
+    others = judge(captions, (pictures + 1) % 11)  # a picture of another colour
+    assert found.mean() > others.mean() + 0.05
+
+    # The captions of picture 3 change nothing of what pictures of its own fold may expect, and something for others.
+    batches.captions[3] = [caption[::-1] for caption in batches.captions[0]]
+    again = phrases.HeldOutPhrases(config, batches, "cpu", lines.append)(captions, pictures)
+    same = pictures % phrases.FOLDS == 3 % phrases.FOLDS
+    np.testing.assert_array_equal(again[same], found[same])
+    assert (again[~same] != found[~same]).any()
 
 
 def test_lower_rank_is_the_best_there_is(monkeypatch):

@@ -72,6 +72,26 @@ def test_self_critical_steps_raise_the_reward(model, batch, draw):
     assert np.mean(rewards[-10:]) > 1.5 * np.mean(rewards[:10])
 
 
+def test_a_share_of_the_reward_is_what_captions_that_end_may_expect(model, batch):
+    config = Config(search=SearchConfig(beam=5, max_length=6), train=TrainConfig(phrase_share=0.75))
+    heard = {}
+
+    def expected(captions, pictures):
+        heard.update(captions=captions, pictures=pictures)
+        return np.arange(len(captions), dtype=np.float32)
+
+    mixed = SelfCritical(Rewards(CAPTIONS), Vocabulary(WORDS), config, expected)
+    captions, pictures = [[4, 5], [4, 6], [10]], np.array([2, 0, 1])
+    found = mixed._reward(captions, [True, False, True], pictures)
+    known = SelfCritical(Rewards(CAPTIONS), Vocabulary(WORDS), config)._reward(
+        captions, [True, False, True], pictures
+    )
+    np.testing.assert_allclose(found, 0.25 * known + 0.75 * np.array([0, 0, 2]))
+    drawn = mixed(model, model, batch, 0)
+    assert heard["pictures"].tolist() == [2] * 5 + [0] * 5 + [1] * 5
+    assert drawn.reward > 0.75 * 7  # the mean of 0 to 14
+
+
 def test_the_same_seed_draws_the_same_captions(model, batch):
     train = TrainConfig(self_critical_draw="sample")
     config = Config(search=SearchConfig(max_length=6), train=train)
