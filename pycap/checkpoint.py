@@ -151,11 +151,7 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
         config = Config.from_dict(settings)
         vocabulary = Vocabulary.from_json((folder / "vocab.json").read_text(encoding="utf-8"))
         weights = int8.restore(load_file(folder / "model.safetensors"))
-        cnn, phrases = (
-            load_file(folder / name) if (folder / name).is_file() else None for name in (CNN, PHRASES)
-        )
-        if phrases is not None:
-            check_phrases(phrases, config.model.region_channels)
+        cnn = load_file(folder / CNN) if (folder / CNN).is_file() else None
         expected = model_weights(config.model, len(vocabulary)), frozen_weights(config.model)
     except (ValueError, TypeError, ArithmeticError, SafetensorError) as error:
         raise _broken(folder, error) from None
@@ -164,7 +160,23 @@ def load(folder: Path | str | None = None, device: str = "cpu") -> Checkpoint:
     _check(folder / "model.safetensors", weights, expected[0], "config.json and vocab.json want")
     if cnn is not None:
         _check(folder / CNN, cnn, expected[1], "config.json wants")
+    phrases = _load_phrases(folder / PHRASES, config.model.region_channels)
     return Checkpoint(vocabulary, config, folder, weights, cnn, device, phrases)
+
+
+def _load_phrases(path: Path, channels: int) -> Arrays | None:
+    """Return a checkpoint's phrases, None where it has none; it can do without."""
+    if not path.is_file():
+        return None
+    try:
+        phrases = load_file(path)
+        check_phrases(phrases, channels)
+    except (ValueError, TypeError, SafetensorError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(
+            f"{path}: torn, or of another version: {reason}; train again, or move it away to go by probability alone"
+        ) from None
+    return phrases
 
 
 def add_phrases(folder: Path, arrays: Arrays) -> None:

@@ -201,11 +201,17 @@ def test_a_copy_keeps_phrases_and_a_torn_file_is_one_line(folder, tmp_path):
         np.testing.assert_array_equal(copied[name], array)
     torn = tmp_path / "copy" / checkpoint.PHRASES
     torn.write_bytes(torn.read_bytes()[:-9])
-    with pytest.raises(
-        CheckpointError, match=r"copy: broken checkpoint: .*; copy or train it again"
-    ) as error:
+    wanted = (
+        r"copy/phrases\.safetensors: torn, or of another version: .*; train again, or move it away to go by"
+    )
+    with pytest.raises(CheckpointError, match=wanted) as error:
         checkpoint.load(tmp_path / "copy")
     assert len(str(error.value).splitlines()) == 1
+    checkpoint.add_phrases(tmp_path / "copy", {**copied, "centre": copied["centre"][0]})
+    with pytest.raises(CheckpointError, match=r"centre must be \(2, 1280\), got \(1280,\); train again"):
+        checkpoint.load(tmp_path / "copy")
+    torn.unlink()
+    assert checkpoint.load(tmp_path / "copy").phrases is None
 
 
 def test_settings_bound_the_weight():

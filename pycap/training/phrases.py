@@ -20,8 +20,8 @@ from pycap.phrases import LONGEST, ORDERS, WORD_BITS, Phrases, join_words
 from pycap.weights import Arrays
 
 FEWEST = 1000  # training pictures below which nothing is learnt: it was never tried
-RIDGE = 1.0  # to choose among a beam, where errors of a few sentences average out over phrases
-HELD_OUT_RIDGE = 2.0  # for rewards, which every error misleads
+RIDGE = 1.0  # for the choice among a beam, by dev
+HELD_OUT_RIDGE = 2.0  # for rewards, by what it explains of held-out pictures
 FOLDS = 5  # parts of the training pictures of which each is judged by the others
 COUNT = 8000  # phrases at most, the most frequent ones
 SEEN = 5  # pictures that a phrase must occur with

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from tiny import child_environment
 
 from pycap import checkpoint
-from pycap.training import train
+from pycap.training import loop, phrases, train
 from pycap.training.distributed import Workers
 from pycap.training.state import ResumeError
 
@@ -140,8 +140,12 @@ def test_resuming_at_any_saved_step_changes_nothing(
 ):
     config = config if phases == 1 else two_phases
     train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
-    from pycap.training import loop
+    train_in_two(pictures, cache, config, tmp_path / "cut", stop, monkeypatch)
+    assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
+
+def train_in_two(pictures, cache, config, run, stop, monkeypatch):
+    """Train, interrupted before step `stop` and resumed."""
     do_step = loop.Fit._step
 
     def interrupted_step(fit, *args):
@@ -152,9 +156,24 @@ def test_resuming_at_any_saved_step_changes_nothing(
     every = replace(config, train=replace(config.train, save_every=1))
     monkeypatch.setattr(loop.Fit, "_step", interrupted_step)
     with pytest.raises(KeyboardInterrupt):
-        train(pictures, "folder", tmp_path / "cut", every, device="cpu", cache=cache, threads=1)
+        train(pictures, "folder", run, every, device="cpu", cache=cache, threads=1)
     monkeypatch.setattr(loop.Fit, "_step", do_step)
-    train(pictures, "folder", tmp_path / "cut", every, resume=True, device="cpu", cache=cache, threads=1)
+    train(pictures, "folder", run, every, resume=True, device="cpu", cache=cache, threads=1)
+
+
+def test_phrase_epochs_come_last_and_resume_alike(pictures, cache, two_phases, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(phrases, "FEWEST", 1)
+    monkeypatch.setattr(phrases, "SEEN", 2)
+    recipe = replace(two_phases.train, epochs=1, self_critical_epochs=1, phrase_epochs=2)
+    config = replace(two_phases, train=recipe)
+    state = train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
+    assert [row["phase"] for row in state.history] == [1, 2, 3, 3]
+    said = capsys.readouterr().err
+    assert "phrase epoch: starting from epoch" in said
+    assert said.count("learning what people say") == 1
+    train_in_two(
+        pictures, cache, config, tmp_path / "cut", 8, monkeypatch
+    )  # of 12 steps, 6 of them with phrases
     assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
 
