@@ -172,9 +172,9 @@ def _load_phrases(path: Path, channels: int) -> Arrays | None:
         phrases = load_file(path)
         check_phrases(phrases, channels)
     except (ValueError, TypeError, SafetensorError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"{path}: torn, or of another version: {reason}; train again, or move it away to go by probability alone"
+            f"{path}: torn, or of another version: {_first_line(error)}; train again, or move it away to go by "
+            "probability alone"
         ) from None
     return phrases
 
@@ -288,8 +288,11 @@ def _check(path: Path, found: Arrays, expected: Shapes, who: str) -> None:
 
 
 def _broken(folder: Path, error: Exception) -> CheckpointError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return CheckpointError(f"{folder}: broken checkpoint: {reason}; copy or train it again")
+    return CheckpointError(f"{folder}: broken checkpoint: {_first_line(error)}; copy or train it again")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read_json(path: Path) -> object:

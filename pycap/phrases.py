@@ -52,8 +52,12 @@ class Phrases:
         Returns:
             expected scores, `(images, sentences)` float32, 0 to 10, as far as a linear map keeps to that.
         """
+        return self.score_seen(self.see(pooled), tokens, lengths)
+
+    def score_seen(self, seen: np.ndarray, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Return what `score` returns, of pictures as `see` gave them, `(images, rank)`."""
         images, sentences, longest = tokens.shape
-        view, image = self._view(pooled), np.arange(images).repeat(sentences)  # (images, rank), (rows,)
+        image = np.arange(images).repeat(sentences)  # of each row
         words, ends = tokens.reshape(-1, longest), lengths.reshape(-1)
         words = np.concatenate([words, np.zeros_like(words[:, :1])], axis=1).astype(np.uint64)
         words[np.arange(len(words)), ends] = END
@@ -69,14 +73,14 @@ class Phrases:
             rows, at = np.nonzero(known)
             once, again = np.unique(image[rows] * len(self._keys) + place[rows, at], return_inverse=True)
             looked, found = np.divmod(once, len(self._keys))  # a beam's sentences share most phrases
-            dots = np.einsum("nr,nr->n", self._weights[found].astype(np.float32), view[looked])
+            dots = np.einsum("nr,nr->n", self._weights[found].astype(np.float32), seen[looked])
             weights = (dots * self._scale[found] + self._mean[found]) * self._rarity[found]
             worth = weights[again] / times[rows, at]
             total += np.bincount(rows, worth, len(words)).astype(np.float32) / np.where(norm > 0, norm, 1)
         factor = self._lengths[np.minimum(ends + 1, LONGEST)]
         return (10 / ORDERS * total * factor).reshape(images, sentences)
 
-    def _view(self, pooled: np.ndarray) -> np.ndarray:
+    def see(self, pooled: np.ndarray) -> np.ndarray:
         """Return what phrases are weighed by, `(images, rank)`; one by one, so that batches change nothing.
 
         By einsum, because BLAS would wake threads of its own, which spin on while the next search wants the cores.

@@ -71,19 +71,22 @@ class HeldOutPhrases:
         self._fold = np.arange(len(batches.captions)) % FOLDS
 
     @cached_property
-    def _learnt(self) -> tuple[Tensor, list[Phrases | None]]:
-        """What the CNN sees in the pictures, and the phrases for every fold."""
+    def _learnt(self) -> tuple[np.ndarray, list[Phrases | None]]:
+        """What pictures' phrases are weighed by, `(pictures, RANK)`, and the phrases for every fold."""
         self.say("learning what people say of pictures like each training picture")
         with torch.random.fork_rng(devices=[]):  # a resumed run does this in another step
             model = CaptionModel(self.config, len(self.batches.words))
         model.load_pretrained_tail()
         pooled, learnt = _pool(model.to(self.device), self.batches), []
+        seen = np.zeros((len(pooled), RANK), np.float32)
         for fold in range(FOLDS):
-            others = np.flatnonzero(self._fold != fold)
+            own, others = np.flatnonzero(self._fold == fold), np.flatnonzero(self._fold != fold)
             captions = [self.batches.captions[number] for number in others]
             arrays = fit_phrases(pooled[others], captions, HELD_OUT_RIDGE)
             learnt.append(None if arrays is None else Phrases(arrays))
-        return pooled, learnt
+            if arrays is not None:
+                seen[own] = learnt[-1].see(pooled[own].numpy())
+        return seen, learnt
 
     def __call__(self, captions: Sequence[Sequence[int]], pictures: np.ndarray) -> np.ndarray:
         """Return expected scores.
@@ -100,12 +103,12 @@ class HeldOutPhrases:
         for row, words in zip(tokens, captions, strict=True):
             row[: len(words)] = words
         expected = np.zeros(len(captions), np.float32)
-        pooled, learnt = self._learnt
+        seen, learnt = self._learnt
         for fold, phrases in enumerate(learnt):
             rows = np.flatnonzero(self._fold[pictures] == fold)
             if phrases is not None and len(rows):
-                seen = pooled[pictures[rows]].numpy()
-                expected[rows] = phrases.score(seen, tokens[rows, None], lengths[rows, None])[:, 0]
+                found = phrases.score_seen(seen[pictures[rows]], tokens[rows, None], lengths[rows, None])
+                expected[rows] = found[:, 0]
         return expected
 
 

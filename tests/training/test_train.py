@@ -171,9 +171,8 @@ def test_phrase_epochs_come_last_and_resume_alike(pictures, cache, two_phases, t
     said = capsys.readouterr().err
     assert "phrase epoch: starting from epoch" in said
     assert said.count("learning what people say") == 1
-    train_in_two(
-        pictures, cache, config, tmp_path / "cut", 8, monkeypatch
-    )  # of 12 steps, 6 of them with phrases
+    # Of 12 steps the last 6 are rewarded for phrases.
+    train_in_two(pictures, cache, config, tmp_path / "cut", 8, monkeypatch)
     assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
 
