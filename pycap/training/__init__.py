@@ -15,7 +15,6 @@ from pycap.config import Config
 from pycap.data import CaptionDataset, check_dataset, load_dataset
 from pycap.data.batches import TrainingBatches
 from pycap.metrics import References
-from pycap.model import CaptionModel
 from pycap.ops.library import set_threads
 from pycap.text import Vocabulary
 from pycap.training.card import model_card
@@ -24,6 +23,7 @@ from pycap.training.loop import Fit, Phase, Run
 from pycap.training.objectives import CrossEntropy, Expected, Rewards, SelfCritical
 from pycap.training.phrases import HeldOutPhrases, enough, learn_phrases
 from pycap.training.prepare import cached_examples, content_keys, leave_out, open_cache, split_train_dev
+from pycap.training.start import begin, load_start
 from pycap.training.state import ResumeError, TrainState
 from pycap.training.teachers import check_words, collect_advice, load_teachers
 from pycap.training.validation import validate
@@ -41,6 +41,7 @@ def train(
     cache: Path | None = None,
     command: str = "pycap train",
     teachers: Sequence[Path] = (),
+    start: Path | None = None,
 ) -> TrainState | None:
     """Check the data, cache regions, train, validate, keep the best; last, learn the phrases it chooses sentences by.
 
@@ -55,6 +56,8 @@ def train(
         cache: where regions are cached; None for the user's cache folder.
         command: recorded in the model card.
         teachers: checkpoints trained on the same captions, whose probabilities are learnt from as well.
+        start: checkpoint to go on from, with its sizes and words, new ones added; it is kept until an epoch is better.
+            None: weights are random, the CNN's as ImageNet left them.
 
     Returns:
         the final state, None on processes other than the first.
@@ -62,7 +65,7 @@ def train(
     Raises:
         ValueError: the data set cannot be used, or settings do not fit together.
         ResumeError: `out` holds another run, or one that cannot be continued.
-        CheckpointError: a teacher is no checkpoint.
+        CheckpointError: a teacher, or what training starts from, is no checkpoint.
     """
     config.check()
     if config.model.region_channels != HEAD:
@@ -74,6 +77,9 @@ def train(
         raise ResumeError(
             f"{run.folder}: holds a run already; continue it with --resume or choose another --out"
         )
+    origin = None if start is None else load_start(start, config)
+    if origin is None and not config.train.epochs:
+        raise ValueError("train.epochs must be 1 or more where training does not start from a checkpoint")
     asked = load_teachers(teachers, config)
     device = pick_device(device)
     if precision == "auto":
@@ -100,12 +106,9 @@ def train(
         if not seen.keys or not held.keys:
             raise ValueError(f"{data}: no readable picture to {'train' if not seen.keys else 'validate'} on")
 
-        vocabulary = Vocabulary.build(
-            [c for example in seen.dataset for c in example.captions], config.train.min_count
-        )
         torch.manual_seed(config.train.seed)
-        model = CaptionModel(config.model, len(vocabulary))
-        model.load_pretrained_tail()
+        captions = [caption for example in seen.dataset for caption in example.captions]
+        vocabulary, model = begin(origin, config, captions, say)
         model.to(device)
         batches = TrainingBatches(seen.dataset, seen.keys, store, vocabulary, config.train)
         if asked:
@@ -142,11 +145,15 @@ def train(
                 (len(seen.keys), len(held.keys)),
                 len(vocabulary),
                 command,
+                origin,
             ),
+            origin is not None,
         )
         state = fit.train()
         if workers.first:
             phrases = learn_phrases(checkpoint.load(run.best, device).model, batches)
+            if phrases is None and origin is not None:
+                phrases = origin.phrases
             if phrases is not None:
                 checkpoint.add_phrases(run.best, phrases)
         return state if workers.first else None

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import torch
 
+from pycap.checkpoint import Checkpoint
 from pycap.config import Config
 from pycap.training.state import TrainState
 
@@ -18,7 +19,13 @@ spirit: use them for study and evaluation, and train on data of your own for any
 
 
 def model_card(
-    state: TrainState, config: Config, data: str, images: tuple[int, int], vocab_size: int, command: str
+    state: TrainState,
+    config: Config,
+    data: str,
+    images: tuple[int, int],
+    vocab_size: int,
+    command: str,
+    start: Checkpoint | None = None,
 ) -> str:
     """Return the card of the checkpoint that the run's last epoch made.
 
@@ -29,14 +36,21 @@ def model_card(
         images: training and dev pictures.
         vocab_size: words, special tokens included.
         command: what was typed to train it.
+        start: the checkpoint that training went on from.
     """
     row, model, train = state.history[-1], config.model, config.train
     scores = "\n".join(f"| {name} | {row[name]:.4f} |" for name in SCORES)
     recipe = "\n".join(f"| {f.name} | {getattr(train, f.name)} |" for f in fields(train))
-    terms = f"\n## Terms of the data\n\n{FLICKR8K_TERMS}\n" if "flickr8k" in data.lower() else ""
+    told = "The vocabulary comes from the\ntraining captions only."
+    if start is not None:
+        told = (
+            "Training went on from\na trained captioner (`--start`), whose words and knowledge are in it too."
+        )
+    flickr8k = "flickr8k" in (data if start is None else data + start.card).lower()
+    terms = f"\n## Terms of the data\n\n{FLICKR8K_TERMS}\n" if flickr8k else ""
     tuned = f"its last {model.tuned_blocks} blocks tuned" if model.tuned_blocks else "frozen"
     kind = "self-attention over regions" if model.encoder_attention == "self" else "attention over channels"
-    phase = "cross-entropy" if row["phase"] == 1 else "self-critical"
+    phase = ("before training", "cross-entropy", "self-critical", "self-critical")[int(row["phase"])]
     return f"""# A pycap captioner
 
 One sentence about a photo: EfficientNet-{model.cnn.capitalize()} (ImageNet weights, Apache 2.0; {tuned})
@@ -45,8 +59,7 @@ and an LSTM decoder with additive attention (Xu et al. 2015). {vocab_size} words
 
 ## Data
 
-{data}: {images[0]} training pictures, {images[1]} dev pictures. The vocabulary comes from the
-training captions only. Dev chose the epoch; nothing else was seen.
+{data}: {images[0]} training pictures, {images[1]} dev pictures. {told} Dev chose the epoch; nothing else was seen.
 {terms}
 ## Scores
 

@@ -113,6 +113,7 @@ class Fit:
         resume: continue from `run.state` when it exists.
         say: receives notes for the user.
         card: writes the model card of a new best checkpoint.
+        trained: the model is trained already: it is scored first, and kept until an epoch is better.
 
     Raises:
         ResumeError: the run was started with other settings or data.
@@ -132,10 +133,11 @@ class Fit:
         resume: bool = False,
         say: Callable[[str], None] = lambda line: None,
         card: Callable[[TrainState], str] = lambda state: "",
+        trained: bool = False,
     ):
         self.model, self.vocabulary, self.batches, self.phases = model, vocabulary, batches, phases
         self.validate, self.config, self.run, self.workers = validate, config, run, workers
-        self.precision, self.say, self.card = precision, say, card
+        self.precision, self.say, self.card, self.trained = precision, say, card, trained
         train = config.train
         self.averaged = copy.deepcopy(model).eval().requires_grad_(False) if train.ema else model
         self.optimizer = make_optimizer(model, train)
@@ -168,6 +170,9 @@ class Fit:
         """Train to the end of the last phase, from where a killed run stopped; return the final state."""
         self.wrapped = self.workers.wrap(self.model)
         try:
+            if self.trained and self.workers.first and not self.state.history:
+                none = dict.fromkeys(("loss", "reward", "train_captions_per_second"), math.nan)
+                self._finish_epoch({"epoch": 0, "step": 0, "phase": 0, **none})
             while self.state.phase < len(self.phases):
                 phase = self.phases[self.state.phase]
                 end = self.state.phase_began + phase.epochs * self.steps
@@ -288,6 +293,8 @@ class Fit:
             state.stale += 1
         write_log(state, self.run.folder / "log.csv")
         write_loss_picture(state, self.run.folder / "loss.png")
-        aim = f"loss {row['loss']:.3f}" if np.isnan(row["reward"]) else f"reward {row['reward']:.3f}"
+        aim = "before training" if epoch == 0 else f"loss {row['loss']:.3f}"
+        if not math.isnan(row["reward"]):
+            aim = f"reward {row['reward']:.3f}"
         bleu, cider, mark = scores["bleu_4"], scores["cider"], " (best)" if better else ""
         tqdm.write(f"epoch {epoch}: {aim}, dev BLEU-4 {bleu:.4f}, CIDEr {cider:.4f}{mark}", file=sys.stderr)

@@ -31,6 +31,7 @@ def write_loss_picture(state: TrainState, path: Path) -> None:
         steps, losses = zip(*state.losses, strict=True)
         left.plot(steps, losses, color="#9ecae1", linewidth=0.8, label="every 10th step")
     first = [row for row in state.history if row["phase"] == 1]
+    later = [row["epoch"] for row in state.history if row["phase"] > 1]
     left.plot(
         [row["step"] for row in first],
         [row["loss"] for row in first],
@@ -45,8 +46,8 @@ def write_loss_picture(state: TrainState, path: Path) -> None:
     for score, name, colour in (("cider", "CIDEr", "#d94801"), ("bleu_4", "BLEU-4", "#238b45")):
         values = [row[score] for row in state.history]
         right.plot(epochs, values, color=colour, marker="o", markersize=3, label=name)
-    if len(first) < len(state.history):
-        right.axvline(len(first) + 0.5, color="#999999", linestyle=":", label="self-critical from here")
+    if later:
+        right.axvline(later[0] - 0.5, color="#999999", linestyle=":", label="self-critical from here")
     right.set(xlabel="epoch", title="dev scores, beam search", ylim=(0, None))
     right.legend(frameon=False)
     for axes in (left, right):
