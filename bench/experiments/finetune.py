@@ -1,4 +1,4 @@
-"""What `pycap train --start` makes of a few dozen pictures: COCO's 80, in five rounds.
+"""What `pycap train --from` makes of a few dozen pictures: COCO's 80, in five rounds.
 
     python bench/experiments/finetune.py --data ../shared/data/coco --out runs/finetune
 
@@ -57,7 +57,7 @@ def train_round(folder: Path, run: Path, options: list[str]) -> Path:
     if not (run / "done").exists():
         words = [
             "train",
-            "--start",
+            "--from",
             "--data",
             str(folder),
             "--format",

@@ -43,7 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--set", action="append", default=[], metavar="S.N=V", help="change a setting, repeatable"
     )
     parser.add_argument(
-        "--start",
+        "--from",  # not --start, which torchrun takes for one of its own
+        dest="start",
         type=Path,
         nargs="?",
         const=SHIPPED,
@@ -78,7 +79,7 @@ def build_config(args: argparse.Namespace) -> Config:
 
     Raises:
         ValueError: a setting does not exist or fit; the message names it.
-        CheckpointError: `--start` is no checkpoint.
+        CheckpointError: `--from` is no checkpoint.
     """
     config = Config() if args.start is None else inherit(args.start)
     for option, setting in SHORTCUTS.items():

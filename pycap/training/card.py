@@ -44,7 +44,7 @@ def model_card(
     told = "The vocabulary comes from the\ntraining captions only."
     if start is not None:
         told = (
-            "Training went on from\na trained captioner (`--start`), whose words and knowledge are in it too."
+            "Training went on from\na trained captioner (`--from`), whose words and knowledge are in it too."
         )
     flickr8k = "flickr8k" in (data if start is None else data + start.card).lower()
     terms = f"\n## Terms of the data\n\n{FLICKR8K_TERMS}\n" if flickr8k else ""

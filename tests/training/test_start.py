@@ -85,7 +85,7 @@ def test_nothing_worse_than_the_start_is_kept(go, trained, config, tmp_path, mon
     assert (state.best, state.best_epoch) == (0.5, 0)
     assert same(stored(tmp_path / "second" / "best"), stored(trained))
     card = (tmp_path / "second" / "best" / "README.md").read_text()
-    assert "Training went on from\na trained captioner (`--start`)" in card
+    assert "Training went on from\na trained captioner (`--from`)" in card
     assert "epoch 0 (before training)" in card
 
 
@@ -212,20 +212,20 @@ def options(*words: str):
 
 def test_the_command_takes_the_shipped_sizes_and_search(tmp_path):
     shipped = checkpoint.load().config
-    asked = options("--start", "--epochs", "2")
+    asked = options("--from", "--epochs", "2")
     assert (asked.model, asked.search, asked.preprocess) == (
         shipped.model,
         shipped.search,
         shipped.preprocess,
     )
     assert asked.train == replace(Config().train, epochs=2)
-    assert options("--start", "--beam", "4", "--set", "model.dropout=0.1").search.beam == 4
+    assert options("--from", "--beam", "4", "--set", "model.dropout=0.1").search.beam == 4
     assert options() == Config()
 
 
 def test_the_command_names_a_start_that_is_not_there(pictures, tmp_path, capsys):
     words = ["train", "--data", pictures, "--format", "folder", "--out", tmp_path / "run"]
-    assert main([str(word) for word in (*words, "--start", tmp_path / "nobody")]) == 1
+    assert main([str(word) for word in (*words, "--from", tmp_path / "nobody")]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"pycap: {tmp_path / 'nobody'}: not a checkpoint, config.json is missing; give a folder made by `pycap train`"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import shutil
 import signal
@@ -15,8 +16,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny import child_environment
+from torch.distributed.run import get_args_parser
 
 from pycap import checkpoint
+from pycap.cli.train import add_parser
 from pycap.training import loop, phrases, train
 from pycap.training.distributed import Workers
 from pycap.training.state import ResumeError
@@ -278,6 +281,17 @@ def test_the_wrapped_model_is_gone_when_the_group_is_left(pictures, cache, confi
     once = replace(config, train=replace(config.train, epochs=1))
     train(pictures, "folder", tmp_path / "run", once, device="cpu", cache=cache, threads=1)
     assert gone == [True]  # or the group dies with the wrapper, and its threads may never end
+
+
+def test_torchrun_takes_no_option_for_one_of_its_own():
+    root = argparse.ArgumentParser()
+    commands = root.add_subparsers()
+    add_parser(commands)
+    theirs = get_args_parser()._option_string_actions
+    for option in commands.choices["train"]._option_string_actions.keys() - {"-h", "--help"}:
+        assert [name for name in theirs if name.startswith(option)] == [], (
+            option
+        )  # it completes what is cut short
 
 
 @pytest.mark.slow
