@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pycap.cli.train import add_parser
 from pycap.config import Config, ModelConfig, PreprocessConfig, TrainConfig
+from pycap.training import loop, train
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (40, 60, 210), "grey": (120, 120, 120)}
 SMALL = {
@@ -83,3 +86,34 @@ def two_phases(config) -> Config:
 def settings() -> list[str]:
     """`SMALL` as options of `pycap train`."""
     return [word for setting, value in SMALL.items() for word in ("--set", f"{setting}={value}")]
+
+
+@pytest.fixture
+def train_parser() -> argparse.ArgumentParser:
+    """The parser of `pycap train`."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    add_parser(commands)
+    return commands.choices["train"]
+
+
+@pytest.fixture
+def train_in_two(pictures, cache, monkeypatch):
+    """Train in a folder, interrupted before step `stop` and resumed; return the final state."""
+
+    def run(out: Path, config: Config, stop: int, **more):
+        settings = {"device": "cpu", "cache": cache, "threads": 1, **more}
+        do_step = loop.Fit._step
+
+        def interrupted_step(fit, *args):
+            if fit.state.step == stop:
+                raise KeyboardInterrupt
+            return do_step(fit, *args)
+
+        every = replace(config, train=replace(config.train, save_every=1))
+        monkeypatch.setattr(loop.Fit, "_step", interrupted_step)
+        with pytest.raises(KeyboardInterrupt):
+            train(pictures, "folder", out, every, **settings)
+        monkeypatch.setattr(loop.Fit, "_step", do_step)
+        return train(pictures, "folder", out, every, resume=True, **settings)
+
+    return run

@@ -90,21 +90,9 @@ def test_nothing_worse_than_the_start_is_kept(go, trained, config, tmp_path, mon
 
 
 @pytest.mark.parametrize("stop", [0, 2, 4])
-def test_it_resumes_to_the_same_weights(go, trained, config, tmp_path, monkeypatch, stop):
-    every = replace(config, train=replace(config.train, save_every=1))
-    whole = go("whole", every, start=trained)
-    do_step = loop.Fit._step
-
-    def interrupted_step(fit, *args):
-        if fit.state.step == stop:
-            raise KeyboardInterrupt
-        return do_step(fit, *args)
-
-    monkeypatch.setattr(loop.Fit, "_step", interrupted_step)
-    with pytest.raises(KeyboardInterrupt):
-        go("cut", every, start=trained)
-    monkeypatch.setattr(loop.Fit, "_step", do_step)
-    cut = go("cut", every, start=trained, resume=True)
+def test_it_resumes_to_the_same_weights(go, trained, config, tmp_path, train_in_two, stop):
+    whole = go("whole", replace(config, train=replace(config.train, save_every=1)), start=trained)
+    cut = train_in_two(tmp_path / "cut", config, stop, start=trained)
     assert all(torch.equal(cut.model[name], whole.model[name]) for name in whole.model)
     assert [row["cider"] for row in cut.history] == [row["cider"] for row in whole.history]
 
@@ -155,8 +143,7 @@ def test_new_words_share_the_probability_of_unknown_ones(trained):
 
 def test_phrases_stay_where_there_are_too_few_pictures_for_new_ones(go, trained, config, tmp_path):
     phrases = checkpoint.load().phrases
-    wide = {name: value for name, value in phrases.items()}
-    checkpoint.add_phrases(trained, wide)
+    checkpoint.add_phrases(trained, phrases)
     go("second", untrained(config), start=trained)
     kept = checkpoint.load(tmp_path / "second" / "best").phrases
     assert same(kept, phrases)
@@ -199,28 +186,16 @@ def test_no_epochs_from_nothing_are_refused(go, config, tmp_path):
     assert not (tmp_path / "second").exists()
 
 
-def options(*words: str):
-    """Return the settings that `pycap train` takes from these words."""
-    import argparse
+def test_the_command_takes_the_shipped_sizes_and_search(train_parser):
+    def settings(*words: str) -> Config:
+        return build_config(train_parser.parse_args(["--data", "x", "--out", "y", *words]))
 
-    from pycap.cli.train import add_parser
-
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    return build_config(parser.parse_args(["train", "--data", "x", "--out", "y", *words]))
-
-
-def test_the_command_takes_the_shipped_sizes_and_search(tmp_path):
-    shipped = checkpoint.load().config
-    asked = options("--from", "--epochs", "2")
-    assert (asked.model, asked.search, asked.preprocess) == (
-        shipped.model,
-        shipped.search,
-        shipped.preprocess,
-    )
+    shipped, asked = checkpoint.load().config, settings("--from", "--epochs", "2")
+    for section in ("model", "search", "preprocess"):
+        assert getattr(asked, section) == getattr(shipped, section)
     assert asked.train == replace(Config().train, epochs=2)
-    assert options("--from", "--beam", "4", "--set", "model.dropout=0.1").search.beam == 4
-    assert options() == Config()
+    assert settings("--from", "--beam", "4", "--set", "model.dropout=0.1").search.beam == 4
+    assert settings() == Config()
 
 
 def test_the_command_names_a_start_that_is_not_there(pictures, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import shutil
 import signal
@@ -19,8 +18,7 @@ from tiny import child_environment
 from torch.distributed.run import get_args_parser
 
 from pycap import checkpoint
-from pycap.cli.train import add_parser
-from pycap.training import loop, phrases, train
+from pycap.training import phrases, train
 from pycap.training.distributed import Workers
 from pycap.training.state import ResumeError
 
@@ -139,32 +137,17 @@ def test_self_critical_epochs_follow_from_the_best_weights(pictures, cache, two_
 @pytest.mark.parametrize("phases", [1, 2])
 @pytest.mark.parametrize("stop", [1, 3, 5, 6, 7, 8])
 def test_resuming_at_any_saved_step_changes_nothing(
-    pictures, cache, config, two_phases, tmp_path, monkeypatch, phases, stop
+    pictures, cache, config, two_phases, tmp_path, train_in_two, phases, stop
 ):
     config = config if phases == 1 else two_phases
     train(pictures, "folder", tmp_path / "whole", config, device="cpu", cache=cache, threads=1)
-    train_in_two(pictures, cache, config, tmp_path / "cut", stop, monkeypatch)
+    train_in_two(tmp_path / "cut", config, stop)
     assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
 
-def train_in_two(pictures, cache, config, run, stop, monkeypatch):
-    """Train, interrupted before step `stop` and resumed."""
-    do_step = loop.Fit._step
-
-    def interrupted_step(fit, *args):
-        if fit.state.step == stop:
-            raise KeyboardInterrupt
-        return do_step(fit, *args)
-
-    every = replace(config, train=replace(config.train, save_every=1))
-    monkeypatch.setattr(loop.Fit, "_step", interrupted_step)
-    with pytest.raises(KeyboardInterrupt):
-        train(pictures, "folder", run, every, device="cpu", cache=cache, threads=1)
-    monkeypatch.setattr(loop.Fit, "_step", do_step)
-    train(pictures, "folder", run, every, resume=True, device="cpu", cache=cache, threads=1)
-
-
-def test_phrase_epochs_come_last_and_resume_alike(pictures, cache, two_phases, tmp_path, monkeypatch, capsys):
+def test_phrase_epochs_come_last_and_resume_alike(
+    pictures, cache, two_phases, tmp_path, train_in_two, monkeypatch, capsys
+):
     monkeypatch.setattr(phrases, "FEWEST", 1)
     monkeypatch.setattr(phrases, "SEEN", 2)
     recipe = replace(two_phases.train, epochs=1, self_critical_epochs=1, phrase_epochs=2)
@@ -175,7 +158,7 @@ def test_phrase_epochs_come_last_and_resume_alike(pictures, cache, two_phases, t
     assert "phrase epoch: starting from epoch" in said
     assert said.count("learning what people say") == 1
     # Of 12 steps the last 6 are rewarded for phrases.
-    train_in_two(pictures, cache, config, tmp_path / "cut", 8, monkeypatch)
+    train_in_two(tmp_path / "cut", config, 8)
     assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
 
@@ -283,15 +266,13 @@ def test_the_wrapped_model_is_gone_when_the_group_is_left(pictures, cache, confi
     assert gone == [True]  # or the group dies with the wrapper, and its threads may never end
 
 
-def test_torchrun_takes_no_option_for_one_of_its_own():
-    root = argparse.ArgumentParser()
-    commands = root.add_subparsers()
-    add_parser(commands)
+def test_torchrun_takes_no_option_for_one_of_its_own(train_parser):
     theirs = get_args_parser()._option_string_actions
-    for option in commands.choices["train"]._option_string_actions.keys() - {"-h", "--help"}:
-        assert [name for name in theirs if name.startswith(option)] == [], (
-            option
-        )  # it completes what is cut short
+    for option in train_parser._option_string_actions.keys() - {"-h", "--help"}:
+        completed = [
+            name for name in theirs if name.startswith(option)
+        ]  # as torchrun does with what is cut short
+        assert completed == [], option
 
 
 @pytest.mark.slow
