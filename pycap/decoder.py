@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from pycap.config import ModelConfig
 from pycap.nn.dense import Dense
+from pycap.nn.dropout import Dropout
 from pycap.nn.embedding import Embedding
 from pycap.ops.decoder_step import DecoderWeights, deep_output, initial_state
 from pycap.ops.recurrence import AttendLSTMWeights, attend_lstm
@@ -47,7 +48,7 @@ class Decoder(nn.Module):
         self.output = Dense(embed_dim, vocab_size)
         if config.tie_embedding:
             self.output.weight = self.embedding.weight
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self._initialise(hidden_dim)
 
     @torch.no_grad()
@@ -82,11 +83,16 @@ class Decoder(nn.Module):
             `(batch, time, regions)`, zero behind a caption's end.
         """
         weights = self.weights()
-        embedded = self.dropout(self.embedding(tokens))  # (batch, time, embed_dim)
+        batch, time = tokens.shape
+        real = (torch.arange(time, device=tokens.device) < lengths[:, None]).flatten().nonzero()[:, 0]
+        rows = functional.pad(real, (0, -len(real) % ROWS))  # some steps more, whose results are dropped
+        embedded = self.dropout(self.embedding(tokens.flatten()[rows]))  # (rows, embed_dim)
         with torch.autocast(features.device.type, enabled=False):  # the recurrence stays in single precision
             start = initial_state(weights, features.float())
+            words = self.input(embedded.float())[: len(real)]
+            inputs = words.new_zeros(batch * time, words.shape[1]).index_copy_(0, real, words)
             hiddens, contexts, attention = attend_lstm(
-                self.input(embedded.float()),
+                inputs.unflatten(0, (batch, time)),
                 start.features,
                 start.keys,
                 start.hidden[image_index],
@@ -95,10 +101,7 @@ class Decoder(nn.Module):
                 lengths,
                 image_index,
             )
-        real = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]  # (batch, time)
-        place = real.flatten().nonzero()[:, 0]
-        words = len(place)
-        place = functional.pad(place, (0, -words % ROWS))
-        mixed = deep_output(weights, *(part.flatten(0, 1)[place] for part in (embedded, hiddens, contexts)))
+        seen = (part.flatten(0, 1).index_select(0, rows) for part in (hiddens, contexts))
+        mixed = deep_output(weights, embedded, *seen)
         logits = functional.linear(self.dropout(mixed), weights.output, weights.output_vocab_bias)
-        return logits[:words], attention
+        return logits[: len(real)], attention

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pycap.config import ModelConfig
 from pycap.nn.attention import ChannelAttention, RegionSelfAttention, grid_positions
 from pycap.nn.dense import Dense
+from pycap.nn.dropout import Dropout
 
 
 class RegionEncoder(nn.Module):
@@ -28,7 +29,7 @@ class RegionEncoder(nn.Module):
         self.norm_in = nn.LayerNorm(config.feature_dim)
         self.rows = nn.Parameter(torch.randn(config.grid, config.feature_dim) * 0.02)
         self.cols = nn.Parameter(torch.randn(config.grid, config.feature_dim) * 0.02)
-        self.dropout = nn.Dropout(config.region_dropout)
+        self.dropout = Dropout(config.region_dropout)
         self.layers = nn.ModuleList(self._make_layer(config) for _ in range(config.encoder_layers))
         self.norm_out = nn.LayerNorm(config.feature_dim)
 

@@ -11,9 +11,6 @@ import torch
 from torch import Tensor
 
 from bench.peers.attend_lstm import run_sequence, step
-from pycap.config import TrainConfig
-from pycap.model import CaptionModel
-from pycap.training.loop import make_optimizer
 
 
 def run_padded(
@@ -38,11 +35,3 @@ def padded_decoder(one_step: Callable = step) -> Iterator[None]:
     """Put `run_padded` in the place of pycap's op."""
     with patch("pycap.decoder.attend_lstm", partial(run_padded, one_step=one_step)):
         yield
-
-
-def make_fused_optimizer(model: CaptionModel, config: TrainConfig) -> torch.optim.AdamW:
-    """Return the recipe's optimiser in PyTorch's fused form."""
-    recipe = make_optimizer(model, config)
-    groups = [{name: group[name] for name in ("params", "weight_decay")} for group in recipe.param_groups]
-    first = recipe.param_groups[0]
-    return torch.optim.AdamW(groups, lr=first["lr"], betas=first["betas"], eps=first["eps"], fused=True)

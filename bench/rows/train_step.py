@@ -17,7 +17,7 @@ from bench.case import Agreement, Case, Contender, Goal, Settings
 from bench.floors import FLOAT, Work
 from bench.peers.attend_lstm import step
 from bench.peers.runtimes import compiled
-from bench.peers.training import make_fused_optimizer, padded_decoder
+from bench.peers.training import padded_decoder
 from pycap.config import Config
 from pycap.data.batches import Batch, collate
 from pycap.model import CaptionModel
@@ -37,18 +37,16 @@ def cases(settings: Settings) -> Iterator[Case]:
         model, vocab, pictures = replace(model, region_channels=8, encoder_heads=2, **widths), 40, 2
     config = replace(config, model=model)
     batch = make_batch(config, vocab, pictures)
-    steps = [("pycap", "pycap", make_step(config, vocab, batch, make_optimizer), "")]
+    steps = [("pycap", "pycap", make_step(config, vocab, batch), "")]
     if "eager" in settings.peers:
-        dense = make_step(config, vocab, batch, make_fused_optimizer, padded_decoder)
-        reference = make_step(config, vocab, batch, make_fused_optimizer, lambda: use("reference"))
-        steps.append(("eager", "eager", dense, "captions padded, fused AdamW"))
-        steps.append(
-            ("pycap's reference", "eager", reference, "captions that ended are left out, fused AdamW")
-        )
+        dense = make_step(config, vocab, batch, padded_decoder)
+        reference = make_step(config, vocab, batch, lambda: use("reference"))
+        steps.append(("eager", "eager", dense, "captions padded"))
+        steps.append(("pycap's reference", "eager", reference, "captions that ended are left out"))
     if "compile" in settings.peers:
         one_step = compiled(step)
-        run = make_step(config, vocab, batch, make_fused_optimizer, lambda: padded_decoder(one_step))
-        note = "the decoder's step compiled, captions padded, fused AdamW"
+        run = make_step(config, vocab, batch, lambda: padded_decoder(one_step))
+        note = "the decoder's step compiled, captions padded"
         steps.append(("torch.compile", "compile", run, note))
     work = count_work(config, vocab, batch)
     yield Case(
@@ -88,18 +86,16 @@ def make_step(
     config: Config,
     vocab: int,
     batch: Batch,
-    optimizer_of: Callable,
     around: Callable = nullcontext,
 ) -> Callable[[], float]:
     """Return a function that does one training step and returns its loss.
 
     Args:
         config, vocab, batch: what is trained on what.
-        optimizer_of: makes the optimiser.
         around: context manager that chooses the decoder.
     """
     model = make_model(config, vocab)
-    optimizer = optimizer_of(model, config.train)
+    optimizer = make_optimizer(model, config.train)
     objective = CrossEntropy(config.train)
 
     def run() -> float:

@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include "cpu/isa.h"
+#include "cpu/openmp.h"
 #include "cpu/pool.h"
 
 namespace pycap {
@@ -16,6 +17,8 @@ PYBIND11_MODULE(_cpu, module) {
   module.def("isa", [] { return pycap::isa_name(pycap::active_isa()); });
   module.def("threads", &pycap::thread_count);
   module.def("set_threads", &pycap::set_thread_count);
+  module.def("adopt_openmp", &pycap::adopt_openmp,
+             "Run on the OpenMP threads of a loaded library while it uses as many; False when it has none.");
   pycap::bind_attend_lstm(module);
   pycap::bind_beam(module);
   pycap::bind_encoder(module);

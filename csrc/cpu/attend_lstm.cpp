@@ -1,6 +1,8 @@
 // Checks, weight packing and the split over threads; the arithmetic is in the kernels beside this file.
 #include "cpu/attend_lstm.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 #include <stdexcept>
@@ -13,9 +15,23 @@
 namespace pycap {
 namespace {
 
-// Of a chunk at least: their arithmetic takes longer than reading the weights, even from a slow third level.
-constexpr size_t kChunkRows = 60;
-constexpr size_t kChunksPerThread = 4;
+constexpr size_t kChunksPerThread = 4;  // at most
+
+// Values of scratch for a row of a chunk: its state, its context and all that is linear in its state.
+size_t scratch_width(const AttendShape& shape) {
+  return shape.hidden_dim + shape.feature_dim + shape.state_columns();
+}
+
+// Of a chunk: enough that their arithmetic takes longer than reading the weights from the third level, and
+// few enough that their scratch, in a quarter of the second level, stays there beside weights and regions.
+size_t least_rows(size_t row_bytes) {
+  long cache = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  if (cache <= 0) cache = 1 << 20;  // not known
+  return std::max<size_t>(1, static_cast<size_t>(cache) / 4 / row_bytes);
+}
 
 void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t* image_index, bool sorted) {
   for (size_t row = 0; row < shape.batch; ++row) {
@@ -35,11 +51,13 @@ void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t*
 // Cut the rows into chunks of about equally many steps, never inside an image's rows when `whole_images`: a
 // few for each thread where rows are many, so that threads whose core is shared take fewer. Which chunk a row
 // falls into does not change its result.
+template <class T>
 std::vector<AttendChunk> cut_chunks(const AttendShape& shape, const int64_t* lengths,
                                     const int64_t* image_index, bool whole_images) {
   size_t steps = 0, done = 0;
   for (size_t row = 0; row < shape.batch; ++row) steps += lengths[row];
-  const size_t threads = thread_count(), each = shape.batch / (threads * kChunkRows);
+  const size_t threads = thread_count();
+  const size_t each = shape.batch / (threads * least_rows(scratch_width(shape) * sizeof(T)));
   const size_t wanted = threads * std::min(std::max<size_t>(each, 1), kChunksPerThread);
   const size_t chunks = std::max<size_t>(1, std::min(wanted, whole_images ? shape.images : shape.batch));
   std::vector<AttendChunk> result;
@@ -65,9 +83,8 @@ void run_chunks(std::vector<AttendChunk> chunks, const AttendShape& shape, const
   parallel_for(chunks.size(), [&](size_t task) {
     AttendChunk chunk = chunks[task];
     const size_t rows = chunk.row_end - chunk.row_begin;
-    const size_t width = shape.hidden_dim + shape.feature_dim + shape.state_columns();
     std::vector<size_t> active(rows);
-    const std::unique_ptr<T[]> scratch(new T[rows * width + shape.regions + 64 / sizeof(T)]);
+    const std::unique_ptr<T[]> scratch(new T[rows * scratch_width(shape) + shape.regions + 64 / sizeof(T)]);
     chunk.active = active.data();
     run(chunk, scratch.get());
   });
@@ -98,7 +115,7 @@ void attend_lstm_forward(const AttendForward<T>& op) {
   const auto keys = prepare_keys(op);
   AttendForward<T> prepared = op;
   prepared.keys = keys.get();
-  run_chunks<T>(cut_chunks(s, op.lengths, op.image_index, false), s, [&](AttendChunk chunk, T* scratch) {
+  run_chunks<T>(cut_chunks<T>(s, op.lengths, op.image_index, false), s, [&](AttendChunk chunk, T* scratch) {
     PYCAP_DISPATCH(run_attend_forward<T>(prepared, state.view(), context.view(), chunk, scratch));
   });
 }
@@ -118,7 +135,7 @@ void attend_lstm_backward(const AttendBackward<T>& op) {
   AttendBackward<T> prepared = op;
   prepared.forward.keys = keys.get();
   run_chunks<T>(
-      cut_chunks(s, forward.lengths, forward.image_index, true), s, [&](AttendChunk chunk, T* scratch) {
+      cut_chunks<T>(s, forward.lengths, forward.image_index, true), s, [&](AttendChunk chunk, T* scratch) {
         PYCAP_DISPATCH(run_attend_backward<T>(prepared, state.view(), context.view(), chunk, scratch));
       });
   sum_weight_gradients(op);

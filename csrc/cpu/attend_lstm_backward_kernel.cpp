@@ -89,11 +89,12 @@ inline void differentiate_energies(const T* keys, const T* query, const T* score
   for (size_t r = 0; r < regions; ++r) {
     const T* key = keys + r * attention_dim + a;
     T* d_key = d_keys + r * attention_dim + a;
+    const Vec<T> twice = broadcast(2 * d_energies[r]), fourfold = twice + twice;
 #pragma GCC unroll 4
     for (size_t v = 0; v < Vectors; ++v) {
       const Vec<T> half = half_gap(load(key + v * lanes, count), queries[v]);
-      const Vec<T> slope = (4 * d_energies[r]) * (half - half * half);
-      d_scores[v] -= (2 * d_energies[r]) * half;
+      const Vec<T> slope = fourfold * (half - half * half);
+      d_scores[v] -= twice * half;
       d_queries[v] += slope;
       store(d_key + v * lanes, load(d_key + v * lanes, count) + slope * scores[v], count);
     }

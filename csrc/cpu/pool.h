@@ -1,4 +1,5 @@
-// One process-wide thread pool. Work is cut into tasks whose results do not depend on who runs them.
+// One process-wide thread pool, or threads that openmp.h has adopted. Work is cut into tasks whose results do
+// not depend on who runs them.
 #pragma once
 
 #include <cstddef>

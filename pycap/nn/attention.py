@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pycap.nn.dense import Dense
+from pycap.nn.dropout import Dropout
 from pycap.ops.recurrence import additive_attention
 
 __all__ = [
@@ -90,7 +91,7 @@ class AttentionLayer(nn.Module):
         self.norm_wide = nn.LayerNorm(feature_dim)
         self.widen = Dense(feature_dim, 2 * feature_dim)
         self.narrow = Dense(2 * feature_dim, feature_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def _add_position_wise(
         self, features: Tensor

@@ -10,6 +10,8 @@ from torch import Tensor
 from pycap.ops import cuda, library
 from pycap.ops.shapes import check_rows
 
+library.share_threads()  # this operator stands between those of torch
+
 
 def arrays(**tensors: Tensor) -> dict:
     """The tensors as numpy arrays on the same memory."""

@@ -88,6 +88,14 @@ def set_threads(count: int) -> None:
         cpu.set_threads(count)
 
 
+def share_threads() -> bool:
+    """Run native kernels on PyTorch's own threads, which else spin beside them, while it uses as many.
+
+    Call it where PyTorch is loaded anyway. Returns False where its threads are not OpenMP's, or nothing is compiled.
+    """
+    return cpu is not None and cpu.adopt_openmp("libtorch_cpu.so")
+
+
 def describe() -> dict[str, object]:
     """What is compiled and chosen: backend, isa, threads, and for each module "" or the reason it is missing."""
     return {

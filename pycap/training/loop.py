@@ -94,7 +94,7 @@ def make_optimizer(model: CaptionModel, config: TrainConfig) -> torch.optim.Adam
         groups.append({"params": matrices, "weight_decay": config.weight_decay, "share": share})
         groups.append({"params": vectors, "weight_decay": 0.0, "share": share})
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-8)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-8, fused=True)
 
 
 class Fit:

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from pycap.nn.attention import AdditiveAttention, dot_product_attention
 from pycap.nn.dense import Dense
+from pycap.nn.dropout import Dropout
 from pycap.nn.embedding import Embedding
 from pycap.nn.recurrent import LSTM, RNN
 
@@ -28,6 +29,33 @@ def test_embedding_is_a_dense_layer_of_one_hot_rows():
     embedding = Embedding(11, 4)
     tokens = torch.tensor([[3, 0], [10, 3]])
     assert_close(embedding(tokens), nn.functional.one_hot(tokens, 11).float() @ embedding.weight)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_leaves_the_promised_share_and_its_mean(rate: float):
+    torch.manual_seed(3)
+    values = torch.full((7, 30_001), 2.0, requires_grad=True)  # no multiple of the four values of a draw
+    dropped = Dropout(rate)(values)
+    assert_close(dropped.unique(), torch.tensor([0.0, 2 / (1 - rate)]))
+    spread = (rate * (1 - rate) / values.numel()) ** 0.5
+    assert abs((dropped == 0).float().mean() - rate) < 4 * spread
+    both = (
+        ((dropped[:, 1:] == 0) & (dropped[:, :-1] == 0)).float().mean()
+    )  # neighbours know nothing of each other
+    assert abs(both - rate**2) < 8 * spread
+    dropped.sum().backward()
+    assert_close(values.grad, dropped.detach() / 2)
+
+
+def test_dropout_follows_the_seed_and_ends_with_training():
+    layer, values = Dropout(0.3), torch.ones(5, 6)
+    first, second = layer(values), layer(values)
+    torch.manual_seed(4)
+    third = layer(values)
+    torch.manual_seed(4)
+    assert torch.equal(third, layer(values))
+    assert not torch.equal(first, second)
+    assert torch.equal(layer.eval()(values), values)
 
 
 def peer_of(layer: RNN | LSTM, inputs: int) -> nn.RNN | nn.LSTM:

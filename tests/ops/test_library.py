@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+import torch
 from tiny import PACKAGE_HOME
 
 from pycap.ops import backend, describe, library, native_available, set_threads, use
@@ -120,3 +121,32 @@ if child == 0:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert run(code).returncode == 0
+
+
+@needs_native
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are adopted and counted on Linux alone")
+@pytest.mark.skipif(not torch.backends.openmp.is_available(), reason="this PyTorch has no OpenMP threads")
+def test_kernels_share_the_threads_of_torch() -> None:
+    code = """
+import os
+import torch
+from attend_problem import ODD, make_problem
+from pycap.ops import attend_lstm, set_threads
+def count_threads():
+    return len(os.listdir("/proc/self/task"))
+torch.set_num_threads(3)
+problem = make_problem(**ODD)
+torch.ones(1_000_000).exp()
+alone = count_threads()
+for threads in (3, 2):
+    set_threads(threads)
+    attend_lstm(**problem)
+    print(count_threads() - alone)
+"""
+    assert run(code).stdout.split() == ["0", "1"]  # as many as torch uses: its own; else the pool's
+
+
+@needs_native
+def test_no_threads_are_adopted_from_a_library_that_is_not_loaded() -> None:
+    code = "from pycap.ops.library import cpu; print(cpu.adopt_openmp('libnothing.so'))"
+    assert run(code).stdout.split() == ["False"]
