@@ -22,15 +22,19 @@ size_t scratch_width(const AttendShape& shape) {
   return shape.hidden_dim + shape.feature_dim + shape.state_columns();
 }
 
+size_t second_level_bytes() {
+  long size = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  return size > 0 ? static_cast<size_t>(size) : 1 << 20;  // where it is not known
+}
+
 // Of a chunk: enough that their arithmetic takes longer than reading the weights from the third level, and
 // few enough that their scratch, in a quarter of the second level, stays there beside weights and regions.
 size_t least_rows(size_t row_bytes) {
-  long cache = 0;
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#endif
-  if (cache <= 0) cache = 1 << 20;  // not known
-  return std::max<size_t>(1, static_cast<size_t>(cache) / 4 / row_bytes);
+  static const size_t cache = second_level_bytes();  // asking may take a trap into the hypervisor
+  return std::max<size_t>(1, cache / 4 / row_bytes);
 }
 
 void check_rows(const AttendShape& shape, const int64_t* lengths, const int64_t* image_index, bool sorted) {

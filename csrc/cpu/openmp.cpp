@@ -21,7 +21,7 @@ struct OpenMp {
 };
 
 OpenMp found;
-std::atomic<const OpenMp*> adopted{nullptr};
+std::atomic<bool> adopted{false};
 
 template <class Function>
 bool look_up(void* library, const char* name, Function*& function) {
@@ -32,7 +32,7 @@ bool look_up(void* library, const char* name, Function*& function) {
 }  // namespace
 
 bool adopt_openmp(const char* library) {
-  if (adopted != nullptr) return true;
+  if (adopted) return true;
   void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);  // dlsym looks into what it depends on, too
   if (handle == nullptr) return false;
   if (!look_up(handle, "omp_get_max_threads", found.max_threads) ||
@@ -40,23 +40,17 @@ bool adopt_openmp(const char* library) {
       !look_up(handle, "GOMP_parallel", found.parallel))
     return false;
   // in a forked child the threads do not exist, and the runtime would wait for them
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { adopted = nullptr; });
-  if (registered == 0) adopted = &found;
-  return registered == 0;
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { adopted = false; });
+  adopted = registered == 0;
+  return adopted;
 }
 
 bool run_on_openmp(size_t threads, const std::function<void(size_t)>& run) {
-  const OpenMp* runtime = adopted;
-  if (runtime == nullptr || static_cast<size_t>(runtime->max_threads()) != threads) return false;
-  struct Region {
-    const OpenMp* runtime;
-    const std::function<void(size_t)>& run;
-  } region{runtime, run};
+  if (!adopted || static_cast<size_t>(found.max_threads()) != threads) return false;
   const auto body = [](void* data) {
-    const Region& region = *static_cast<Region*>(data);
-    region.run(region.runtime->thread_num());
+    (*static_cast<const std::function<void(size_t)>*>(data))(found.thread_num());
   };
-  runtime->parallel(body, &region, static_cast<unsigned>(threads), 0);
+  found.parallel(body, const_cast<std::function<void(size_t)>*>(&run), static_cast<unsigned>(threads), 0);
   return true;
 }
 

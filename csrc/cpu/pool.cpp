@@ -187,14 +187,14 @@ size_t thread_count() {
 void set_thread_count(size_t count) { wanted = std::max<size_t>(1, count); }
 
 void parallel_for(size_t tasks, const std::function<void(size_t)>& run) {
+  static const int registered = pthread_atfork(nullptr, nullptr, forget_pool);
+  (void)registered;
   Job job{run, tasks};
   Hold hold;
   const size_t threads = thread_count();
   if (!hold.held || tasks < 2 || threads == 1) {
     job.work(0, 1);
   } else if (!run_on_openmp(threads, [&job, threads](size_t thread) { job.work(thread, threads); })) {
-    static const int registered = pthread_atfork(nullptr, nullptr, forget_pool);
-    (void)registered;
     if (pool == nullptr || pool->threads() != threads) {
       delete pool;
       pool = new Pool(threads);

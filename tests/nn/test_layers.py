@@ -39,9 +39,8 @@ def test_dropout_leaves_the_promised_share_and_its_mean(rate: float):
     assert_close(dropped.unique(), torch.tensor([0.0, 2 / (1 - rate)]))
     spread = (rate * (1 - rate) / values.numel()) ** 0.5
     assert abs((dropped == 0).float().mean() - rate) < 4 * spread
-    both = (
-        ((dropped[:, 1:] == 0) & (dropped[:, :-1] == 0)).float().mean()
-    )  # neighbours know nothing of each other
+    # Neighbours know nothing of each other.
+    both = ((dropped[:, 1:] == 0) & (dropped[:, :-1] == 0)).float().mean()
     assert abs(both - rate**2) < 8 * spread
     dropped.sum().backward()
     assert_close(values.grad, dropped.detach() / 2)

@@ -269,9 +269,8 @@ def test_the_wrapped_model_is_gone_when_the_group_is_left(pictures, cache, confi
 def test_torchrun_takes_no_option_for_one_of_its_own(train_parser):
     theirs = get_args_parser()._option_string_actions
     for option in train_parser._option_string_actions.keys() - {"-h", "--help"}:
-        completed = [
-            name for name in theirs if name.startswith(option)
-        ]  # as torchrun does with what is cut short
+        # As torchrun does with what is cut short.
+        completed = [name for name in theirs if name.startswith(option)]
         assert completed == [], option
 
 
