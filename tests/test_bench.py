@@ -17,6 +17,7 @@ sys.path.append(str(ROOT))  # behind an installed pycap
 
 from bench import gpu, instructions, machine, peaks, pictures, report, rows, tables  # noqa: E402
 from bench.case import PEERS, Settings  # noqa: E402
+from bench.experiments import ablation  # noqa: E402
 from bench.floors import Work, decode_work, find_floor  # noqa: E402
 from bench.peers.beam import Round, Start  # noqa: E402
 from bench.peers.gpu import GraphablePeer  # noqa: E402
@@ -24,7 +25,10 @@ from bench.peers.runtimes import missing  # noqa: E402
 from bench.problems import draw_features, draw_weights  # noqa: E402
 from bench.rows import attend_lstm, decode, self_critical  # noqa: E402
 from bench.timing import compare  # noqa: E402
+from pycap.cli.train import change  # noqa: E402
+from pycap.config import Config  # noqa: E402
 from pycap.ops.beam import BeamDecoder  # noqa: E402
+from pycap.training import make_phases  # noqa: E402
 
 RESULT = {"name", "kind", "dtype", "counts", "note", "seconds", "spread", "blocks", "agreement", "agrees"}
 RESULT |= {"floor", "share", "memory"}
@@ -231,3 +235,14 @@ def test_instructions_name_a_row_that_is_none():
     done = run_module("bench.instructions", "decode, float64")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("no row begins with decode, float64")
+
+
+def test_rows_of_the_ablation_learn_from_words_alone_and_differ():
+    found = set()
+    for settings in ablation.ROWS.values():
+        config = Config()
+        for setting, value in {**ablation.BASE, **settings}.items():
+            config = change(config, setting, str(value))
+        assert [phase.epochs for phase in make_phases(config, None, None, expected=max)] == [3]
+        found.add(config)
+    assert len(found) == len(ablation.ROWS)

@@ -25,6 +25,7 @@ BASE = {
     "train.epochs": 3,
     "train.captions_per_image": 3,
     "train.self_critical_epochs": 0,
+    "train.phrase_epochs": 0,
     "train.patience": 0,
     "train.zoom": 1.0,
     "model.window": 1.0,
