@@ -20,7 +20,7 @@ import numpy as np
 from pycap import engines
 from pycap.checkpoint import Checkpoint
 from pycap.checkpoint import load as load_checkpoint
-from pycap.config import SearchConfig
+from pycap.config import SearchConfig, check_limits
 from pycap.data.images import ImageError, preprocess, read_image
 from pycap.engines.device import choose_device
 from pycap.ops.decoding import BeamResult
@@ -251,9 +251,8 @@ class Captioner:
             "phrase_weight": phrase_weight,
         }
         search = replace(self.search, **{name: value for name, value in chosen.items() if value is not None})
-        for name, value in (("beam", search.beam), ("max_length", search.max_length)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in chosen:
+            check_limits(f"search.{name}", getattr(search, name))
         if not 1 <= n_best <= search.beam:
             raise ValueError(f"n_best must be from 1 to beam={search.beam}, got {n_best}; widen the beam")
         return search, n_best

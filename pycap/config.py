@@ -182,11 +182,9 @@ class Config:
 
     def check(self) -> None:
         """Raise ValueError for a setting that is out of its range or contradicts another one."""
-        for setting, (low, high) in LIMITS.items():
+        for setting in LIMITS:
             section, name = setting.split(".")
-            value = getattr(getattr(self, section), name)
-            if not low <= value <= high:
-                raise ValueError(f"{setting} must be from {low:g} to {high:g}, got {value}")
+            check_limits(setting, getattr(getattr(self, section), name))
         model, grid = self.model, -(-self.preprocess.size // 32)
         if model.grid != grid:
             raise ValueError(
@@ -278,3 +276,10 @@ LIMITS = {  # setting -> smallest and largest value that makes sense
     "train.seed": (0, 2**32 - 1),
     "train.patience": (0, 10**9),
 }
+
+
+def check_limits(setting: str, value: float) -> None:
+    """Raise ValueError for a value outside of its setting's `LIMITS`."""
+    low, high = LIMITS[setting]
+    if not low <= value <= high:
+        raise ValueError(f"{setting} must be from {low:g} to {high:g}, got {value}")

@@ -56,7 +56,9 @@ class Phrases:
 
     def score_seen(self, seen: np.ndarray, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Return what `score` returns, of pictures as `see` gave them, `(images, rank)`."""
-        images, sentences, longest = tokens.shape
+        longest = lengths.max(initial=0)
+        tokens = tokens[:, :, :longest]  # what follows takes the square of the width
+        images, sentences, _ = tokens.shape
         image = np.arange(images).repeat(sentences)  # of each row
         words, ends = tokens.reshape(-1, longest), lengths.reshape(-1)
         words = np.concatenate([words, np.zeros_like(words[:, :1])], axis=1).astype(np.uint64)

@@ -206,8 +206,11 @@ def test_search_settings_reach_the_search(captioner):
     [
         ({"n_best": 6, "beam": 5}, r"n_best must be from 1 to beam=5, got 6; widen the beam"),
         ({"n_best": 0}, r"n_best must be from 1"),
-        ({"beam": 0}, r"beam must be at least 1, got 0"),
-        ({"max_length": 0}, r"max_length must be at least 1, got 0"),
+        ({"beam": 0}, r"beam must be from 1 to 1000, got 0"),
+        ({"beam": 99_999}, r"beam must be from 1 to 1000, got 99999"),
+        ({"phrase_weight": 1e308}, r"phrase_weight must be from 0 to 100, got 1e\+308"),
+        ({"length_penalty": float("nan")}, r"length_penalty must be from 0 to 100, got nan"),
+        ({"max_length": 0}, r"max_length must be from 1 to 1000, got 0"),
         ({"batch_size": 0}, r"batch_size must be at least 1, got 0"),
     ],
 )

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 128 + getattr(signal, "SIGPIPE", 13)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
-        except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        except (ValueError, OSError, RuntimeError, MemoryError, ModuleNotFoundError) as error:
             if os.environ.get("PYCAP_TRACEBACK"):
                 raise
             report(describe_error(error))
@@ -114,6 +114,10 @@ def describe_error(error: BaseException) -> str:
             return f"the course needs {package}, which is not installed; pip install 'pycap-caption[course]'"
         return f"this needs {package}, which is not installed; pip install {package}"
     lines = str(error).strip().splitlines()
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({lines[0] if lines else 'the system gives no more'}); a smaller batch needs less"
     return lines[0] if lines else type(error).__name__
 
 

@@ -16,6 +16,7 @@ from pycap.cli.options import (
     add_search_options,
     positive_int,
 )
+from pycap.cli.sidecar import check_writable, is_replaced, write_atomically
 
 if TYPE_CHECKING:
     from pycap.captioner import Captioner
@@ -34,7 +35,7 @@ MODEL_OPTIONS = (
     *SEARCH_OPTIONS,
 )
 MODEL_OPTIONS += ("batch_size", "captions", "picture")  # those that --results leaves nothing to do
-SUFFIXES = {"captions": (".json",), "sentences": (".csv", ".json"), "picture": (".png", ".svg")}
+SUFFIXES = {"captions": (), "sentences": (".csv", ".json"), "picture": (".png", ".svg")}
 SUFFIXES["report"] = (".html", ".htm")
 
 
@@ -107,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
     for line in best.failures:
         cli.report(line)
     print_table(evaluations)
-    write_files(args, dataset, captioner, evaluations, best)
     if args.json:
-        print(json.dumps(describe(evaluations)))
+        print(json.dumps(describe(evaluations)), flush=True)
+    write_files(args, dataset, captioner, evaluations, best)
     return int(bool(best.failures))
 
 
@@ -124,16 +125,27 @@ def check_options(args: argparse.Namespace) -> None:
             )
     if args.picture and len(args.beam or ()) < 2:
         raise cli.UsageError("--picture draws a sweep: give several beams, such as --beam 1,3,5,10")
+    taken = {args.results.resolve(): "--results"} if args.results else {}
     for name, suffixes in SUFFIXES.items():
         path = getattr(args, name)
         if path is None:
             continue
         if not path.absolute().parent.is_dir():
             raise cli.UsageError(f"--{name} {path}: its folder does not exist; make it first")
+        try:
+            check_writable(path)
+        except OSError as error:
+            raise cli.UsageError(f"--{name} {path}: cannot be written ({error.strerror})") from None
         if path.is_dir():
             raise cli.UsageError(f"--{name} {path}: is a folder; name a file")
-        if path.suffix.lower() not in suffixes and name != "captions":
+        if suffixes and path.suffix.lower() not in suffixes:
             raise cli.UsageError(f"--{name} {path}: end it in {' or '.join(suffixes)}")
+        if path.resolve() in taken:
+            raise cli.UsageError(
+                f"--{name} {path}: {taken[path.resolve()]} names the same file; choose another"
+            )
+        if is_replaced(path):
+            taken[path.resolve()] = f"--{name}"
 
 
 def score_results(args: argparse.Namespace, dataset: CaptionDataset) -> Evaluation:
@@ -211,7 +223,6 @@ def write_files(
     best: Evaluation,
 ) -> None:
     """Write the files that were asked for, each whole or not at all."""
-    from pycap.cli.sidecar import write_atomically
     from pycap.evaluation import format_results, format_sentences, list_sentences
 
     if args.captions:
@@ -249,7 +260,8 @@ def build_page(
         for name in SEARCH_OPTIONS:
             given = getattr(args, name)
             settings[name.replace("_", " ")] = getattr(search, name) if given is None else given
-        settings |= {"batch": args.batch_size, "device": args.device, "threads": captioner.threads}
+        settings |= {"precision": args.precision, "batch": args.batch_size, "device": args.device}
+        settings |= {"backend": captioner.backend, "threads": captioner.threads}
         settings["captions a second"] = f"{best.scores['captions_per_second']:.1f}"
     training = []
     if args.split != "train" and dataset.splits.get("train"):
@@ -262,6 +274,7 @@ def build_page(
         datetime.now().astimezone(),
         vocabulary,
         training,
+        args.format != "folder",
     )
     rows = [evaluation.scores for evaluation in evaluations]
     return build_report(best, subject, rows, args.report_pictures).encode("utf-8", "replace")

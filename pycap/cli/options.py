@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
 
-from pycap.config import DATA_FORMATS, SearchConfig
+from pycap.config import DATA_FORMATS, LIMITS, SearchConfig
+
+MOST = 10_000  # of what is counted by an option without limits of its own: pictures, threads
 
 
 def positive_int(text: str) -> int:
-    """Read an option's value that must be a whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
+    """Read an option's value that must be a whole number from 1 to `MOST`."""
+    return _read(text, int, 1, MOST)
+
+
+def search_value(name: str) -> Callable[[str], float]:
+    """Return the reader of an option that stands for a setting of the search: within the setting's limits."""
+    kind = type(getattr(SearchConfig(), name))
+    return lambda text: _read(text, kind, *LIMITS[f"search.{name}"])
 
 
 def beam_list(text: str) -> tuple[int, ...]:
-    """Read an option's value that must be whole numbers from 1, all different, with commas between."""
-    beams = tuple(map(positive_int, text.split(",")))
+    """Read an option's value that must be beams, all different, with commas between."""
+    beams = tuple(map(search_value("beam"), text.split(",")))
     if len(set(beams)) < len(beams):
         raise argparse.ArgumentTypeError(f"expected different numbers, got {text!r}")
     return beams
 
 
-def non_negative_float(text: str) -> float:
-    """Read an option's value that must be a finite number from 0."""
+def _read(text: str, kind: type[float], low: float, high: float) -> float:
+    """Return an option's value, a whole number where `kind` is int."""
     try:
-        value = float(text)
+        value = kind(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
+        value = math.nan
+    if not low <= value <= high:
+        whole = "whole " if kind is int else ""
+        raise argparse.ArgumentTypeError(f"expected a {whole}number from {low} to {high}, got {text!r}")
     return value
 
 
@@ -88,24 +97,27 @@ def add_search_options(parser: argparse.ArgumentParser, sweep: bool = False) -> 
     group = parser.add_argument_group("search")
     group.add_argument(
         "--beam",
-        type=beam_list if sweep else positive_int,
+        type=beam_list if sweep else search_value("beam"),
         metavar="N[,N...]" if sweep else "N",
         help=_shipped(
             "sentences kept alive; 1 is greedy" + ("; several are compared" if sweep else ""), "beam"
         ),
     )
     group.add_argument(
-        "--max-length", type=positive_int, metavar="N", help=_shipped("words at most", "max_length")
+        "--max-length",
+        type=search_value("max_length"),
+        metavar="N",
+        help=_shipped("words at most", "max_length"),
     )
     group.add_argument(
         "--length-penalty",
-        type=non_negative_float,
+        type=search_value("length_penalty"),
         metavar="X",
         help=_shipped("0 favours short captions, 1 long ones", "length_penalty"),
     )
     group.add_argument(
         "--phrase-weight",
-        type=non_negative_float,
+        type=search_value("phrase_weight"),
         metavar="X",
         help=_shipped(
             "what counts when the best of the beam is chosen: 0 only how likely it is, more also how well its "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from itertools import count
 from pathlib import Path
 
@@ -38,19 +39,48 @@ def write_sidecar(picture: str, kind: str, caption: str, record: str) -> None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old content or the new, even if the process is killed.
 
-    The data goes to a hidden file in the same folder first, which then takes the name.
+    The data goes to a hidden file in the same folder first, which then takes the name. What is there and no ordinary
+    file (a device, a pipe) is written to as it is.
+
+    Raises:
+        OSError: it cannot be written; `filename` is its path.
     """
     path = Path(path)
-    if path.is_symlink():
-        path = path.resolve()  # replace what the link points at, not the link
-    fresh = path.with_name(f".pycap-{os.getpid()}-{next(_numbers)}.tmp")
     try:
-        with open(fresh, "xb") as file:
-            file.write(data)
-        os.replace(fresh, path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+        if not is_replaced(path):
+            path.write_bytes(data)
+            return
+        fresh = _beside(path)
+        try:
+            with open(fresh, "xb") as file:
+                file.write(data)
+            os.replace(fresh, path.resolve())  # what a link points at, not the link
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError where `write_atomically` would, for want of rights or of a proper name."""
+    if is_replaced(path):
+        fresh = _beside(path)
+        open(fresh, "xb").close()
+        fresh.unlink()
+
+
+def is_replaced(path: Path) -> bool:
+    """Return whether writing makes a new file under this name: not where a device or a pipe has it."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _beside(path: Path) -> Path:
+    """Return a fresh name in the folder of the file that a path, or the link there, means."""
+    return path.resolve().with_name(f".pycap-{os.getpid()}-{next(_numbers)}.tmp")
 
 
 def _is_ours(path: Path) -> bool:

@@ -104,7 +104,8 @@ def test_files_in_a_missing_folder_are_refused_before_any_work(folder, tiny_chec
         (["--report", "here.pdf"], "--report here.pdf: end it in .html or .htm"),
         (["--picture", "here.png"], "--picture draws a sweep: give several beams, such as --beam 1,3,5,10"),
         (["--beam", "3,1,3"], "expected different numbers, got '3,1,3'"),
-        (["--beam", "3,"], "expected a whole number from 1, got ''"),
+        (["--beam", "3,"], "expected a whole number from 1 to 1000, got ''"),
+        (["--beam", "5,99999"], "expected a whole number from 1 to 1000, got '99999'"),
         (["--results", "r.json", "--beam", "3"], "--beam is for captions that pycap makes"),
         (
             ["--results", "r.json", "--length-penalty", "0"],
@@ -116,6 +117,38 @@ def test_files_in_a_missing_folder_are_refused_before_any_work(folder, tiny_chec
 )
 def test_options_that_do_not_fit_are_one_line(folder, capsys, words, message):
     assert message in refuse(capsys, "evaluate", "--data", folder, "--format", "folder", *words)
+
+
+def test_no_file_is_written_over_another(folder, capsys):
+    results = folder / "r.json"
+    results.write_text("[]")
+    words = ["evaluate", "--data", folder, "--format", "folder", "--results", results]
+    said = refuse(capsys, *words, "--sentences", folder / "." / "r.json")
+    assert f"--sentences {results}: --results names the same file; choose another" in said
+    words = ["evaluate", "--data", folder, "--format", "folder", "--captions", folder / "x.json"]
+    said = refuse(capsys, *words, "--sentences", folder / "x.json")
+    assert f"--sentences {folder / 'x.json'}: --captions names the same file; choose another" in said
+    assert results.read_text() == "[]"
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(folder, tiny_checkpoint, capsys):
+    path = folder / f"{'long' * 80}.html"
+    said = refuse(capsys, *options(folder, tiny_checkpoint), "--report", path)
+    assert f"--report {path}: cannot be written (File name too long)" in said
+    assert not list(folder.glob(".pycap*"))
+
+
+def test_scores_are_printed_though_a_file_cannot_be_written_any_more(
+    folder, tiny_checkpoint, capsys, monkeypatch
+):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    path = folder / "c.json"
+    monkeypatch.setattr("os.replace", fail)
+    code, out, err = run(capsys, *options(folder, tiny_checkpoint), "--captions", path, "--json")
+    assert (code, list(json.loads(out))) == (1, KEYS)
+    assert err.splitlines()[-1] == f"pycap: {path}: No space left on device"
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(folder, tiny_checkpoint, capsys):

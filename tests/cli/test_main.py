@@ -73,10 +73,11 @@ def test_wrong_usage_exits_with_2(run, words):
     ("error", "code", "lines"),
     [
         (ValueError("beam is odd\nand more"), 1, ["pycap: beam is odd"]),
+        (OSError(28, "No space left on device", "/x"), 1, ["pycap: /x: No space left on device"]),
         (
-            OSError(28, "No space left on device", "/x"),
+            MemoryError("Unable to allocate 9 GiB"),
             1,
-            ["pycap: [Errno 28] No space left on device: '/x'"],
+            ["pycap: not enough memory (Unable to allocate 9 GiB); a smaller batch needs less"],
         ),
         (RuntimeError(""), 1, ["pycap: RuntimeError"]),
         (KeyboardInterrupt(), 130, []),

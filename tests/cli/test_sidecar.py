@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from pycap.cli.sidecar import sidecar_path, write_atomically, write_sidecar
+from pycap.cli.sidecar import check_writable, sidecar_path, write_atomically, write_sidecar
 
 
 def test_readers_never_see_half_a_file(tmp_path):
@@ -39,8 +39,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as raised:
         write_atomically(path, b"new")
+    assert raised.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -58,6 +59,30 @@ def test_a_link_keeps_pointing(tmp_path):
     write_atomically(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe, heard = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    check_writable(pipe)
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    write_atomically(pipe, b"new")
+    reader.join()
+    assert heard == [b"new"]
+    assert pipe.is_fifo()
+
+
+def test_what_can_be_written_is_told_without_a_trace(tmp_path):
+    path = tmp_path / "file"
+    check_writable(path)
+    path.write_bytes(b"old")
+    check_writable(path)
+    assert os.listdir(tmp_path) == ["file"]
+    assert path.read_bytes() == b"old"
+    with pytest.raises(OSError, match="too long"):
+        check_writable(tmp_path / ("x" * 300))
 
 
 def test_pictures_of_one_stem_do_not_share_a_sidecar():
