@@ -34,6 +34,7 @@ class Subject:
         when: it was made.
         vocabulary: of the model, None if unknown.
         training: training captions, to find copies of them; empty if there are none.
+        official: the splits are those that others publish scores of.
     """
 
     system: str
@@ -43,6 +44,7 @@ class Subject:
     when: datetime | None = None
     vocabulary: Vocabulary | None = None
     training: Sequence[str] = ()
+    official: bool = False
 
 
 def build_report(
@@ -66,7 +68,7 @@ def build_report(
     title = f"{subject.system} on {subject.dataset} {scores['split']}"
     parts = [
         _draw_head(evaluation, subject, title),
-        draw_scores(evaluation, subject.dataset, _compare_people(evaluation)),
+        draw_scores(evaluation, subject.dataset if subject.official else "", _compare_people(evaluation)),
     ]
     if len(sweep) > 1:
         parts.append(draw_sweep_section(sweep))

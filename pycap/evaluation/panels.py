@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pycap.config import SPECIAL_TOKENS
 from pycap.evaluation.charts import count_shares, draw_histogram, draw_line
 from pycap.evaluation.corpus import Evaluation
 from pycap.evaluation.language import Speech, list_unsaid, measure_copies
@@ -46,7 +47,7 @@ def draw_scores(evaluation: Evaluation, dataset: str, people: Mapping[str, Any] 
 
     Args:
         evaluation: its scores.
-        dataset: name of the data set; published marks are shown beside Flickr8k's scores only.
+        dataset: name of the data set whose published marks are shown beside the scores; Flickr8k has some.
         people: scores of a person's captions against the others', or None.
     """
     scores = evaluation.scores
@@ -169,7 +170,11 @@ def describe_speech(evaluation: Evaluation, vocabulary: Vocabulary | None, train
         f'<tr><th scope="row">{label}</th><td>{ours}</td><td>{theirs}</td></tr>'
         for label, ours, theirs in rows
     )
-    known = "" if vocabulary is None else f" The model’s vocabulary holds {len(vocabulary) - 4:,} words."
+    known = (
+        ""
+        if vocabulary is None
+        else f" The model’s vocabulary holds {len(vocabulary) - len(SPECIAL_TOKENS):,} words."
+    )
     unsaid = list_unsaid(said.words, written.words, vocabulary, WORDS)
     return (
         '<section id="words"><h2>Words</h2><div class="columns"><div>'

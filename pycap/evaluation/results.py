@@ -44,22 +44,29 @@ def read_results(
     pictures = dataset.split(split)
     names = name_pictures(pictures.examples)
     captions: dict[str | int, str] = {}
-    unknown, twice = [], []
+    unknown, several, twice = [], [], []
     for row in rows:
-        image = names.get(str(row["image_id"]), AMBIGUOUS)
-        if image is AMBIGUOUS:
+        image = names.get(str(row["image_id"]))
+        if image is None:
             unknown.append(row["image_id"])
+        elif image is AMBIGUOUS:
+            several.append(row["image_id"])
         elif image in captions:
             twice.append(row["image_id"])
         else:
             captions[image] = row["caption"]
     if unknown:
-        found = name_pictures(dataset.examples).get(str(unknown[0]), AMBIGUOUS)
         places = {example.id: example.split or "none" for example in dataset}
-        hint = f", which is in split {places[found]!r}" if found is not AMBIGUOUS else ""
+        place = places.get(name_pictures(dataset.examples).get(str(unknown[0])))
+        hint = f", which is in split {place!r}" if place else ""
         raise ValueError(
             f"{path}: {len(unknown)} of {len(rows)} image ids are no pictures of {pictures.name} "
             f"(first: {unknown[0]!r}{hint})"
+        )
+    if several:
+        raise ValueError(
+            f"{path}: {len(several)} image ids are names of more than one picture of {pictures.name} "
+            f"(first: {several[0]!r}); give the whole file names"
         )
     if twice:
         raise ValueError(
@@ -108,7 +115,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
             raise ValueError(f"{path}: entry {number} must have image_id and caption, got {_describe(row)}")
         if isinstance(row["image_id"], bool) or not isinstance(row["image_id"], (int, str)):
             raise ValueError(
-                f"{path}: image_id of entry {number} must be a number or text, got {row['image_id']!r:.60}"
+                f"{path}: image_id of entry {number} must be a whole number or text, got {row['image_id']!r:.60}"
             )
         if not isinstance(row["caption"], str):
             raise ValueError(f"{path}: caption of entry {number} must be text, got {row['caption']!r:.60}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 from collections.abc import Sequence
 
@@ -50,11 +51,20 @@ def _run(sentences: Sequence[str], references: References) -> tuple[float, list[
             process.stdin.flush()
             return read()
 
+        def number(answer: str) -> float:
+            try:
+                score = float(answer)
+            except ValueError:
+                score = math.nan
+            if not math.isfinite(score):
+                raise RuntimeError(f"java -jar {program} answered {answer[:60]!r} where a score was expected")
+            return score
+
         statistics = [
             ask("SCORE", *references.sentences[start:stop], sentence.replace("|||", "").replace("  ", " "))
             for sentence, start, stop in zip(
                 sentences, references.first[:-1], references.first[1:], strict=True
             )
         ]
-        each = [float(ask("EVAL", *statistics)), *(float(read()) for _ in statistics)]
+        each = [number(ask("EVAL", *statistics)), *(number(read()) for _ in statistics)]
         return each.pop(), each

@@ -59,7 +59,9 @@ def test_a_name_without_suffix_that_two_pictures_share_is_not_guessed(path):
         "twins", tuple(Example(Path(name), ("a",), "dev", name) for name in ("a.jpg", "a.png"))
     )
     assert len(read(path, [{"image_id": name, "caption": ""} for name in ("a.jpg", "a.png")], twins)) == 2
-    with pytest.raises(ValueError, match=r"1 of 2 image ids are no pictures of twins dev \(first: 'a'\)"):
+    with pytest.raises(
+        ValueError, match=r"1 image ids are names of more than one picture of twins dev \(first: 'a'\)"
+    ):
         read(path, [{"image_id": name, "caption": ""} for name in ("a.jpg", "a")], twins)
 
 
@@ -77,8 +79,8 @@ def row(image: object, caption: object = "x") -> dict:
         ("3", "expected a list of .*, got 3"),
         (["a"], "entry 1 must have image_id and caption, got 'a'"),
         ([row("b"), {"image": "a"}], "entry 2 must have image_id and caption, got an object with 'image'"),
-        ([row(True)], "image_id of entry 1 must be a number or text, got True"),
-        ([row(1.5)], "image_id of entry 1 must be a number or text, got 1.5"),
+        ([row(True)], "image_id of entry 1 must be a whole number or text, got True"),
+        ([row(1.5)], "image_id of entry 1 must be a whole number or text, got 1.5"),
         ([row("b"), row("a.v2", ["x"])], r"caption of entry 2 must be text, got \['x'\]"),
         ([row("b"), row("q"), row("r")], r"2 of 3 image ids are no pictures of photos dev \(first: 'q'\)"),
         ([row("t")], r"1 of 1 image ids are no .* \(first: 't', which is in split 'train'\)"),

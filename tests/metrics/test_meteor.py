@@ -35,15 +35,21 @@ def test_missing_package_is_said_in_one_line(monkeypatch, capsys):
     assert line == "pycap: METEOR needs the package pycocoevalcap: pip install 'pycap-caption[eval]'"
 
 
-def test_failing_java_is_said_in_one_line(monkeypatch, capsys, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("read line\nexit 3", "ended early (exit code 3)"),
+        ("while read line; do echo garbage; done", "answered 'garbage' where a score was expected"),
+        ("while read line; do echo NaN; done", "answered 'NaN' where a score was expected"),
+    ],
+)
+def test_failing_java_is_said_in_one_line(monkeypatch, capsys, tmp_path: Path, script: str, reason: str):
     java = tmp_path / "java"
-    java.write_text("#!/bin/sh\nread line\nexit 3\n")
+    java.write_text(f"#!/bin/sh\n{script}\n")
     java.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("pycap.metrics.meteor.find_program", lambda *parts: Path("meteor.jar"))
-    assert (
-        run_without_meteor(capsys) == "pycap: METEOR failed: java -jar meteor.jar ended early (exit code 3)"
-    )
+    assert run_without_meteor(capsys) == f"pycap: METEOR failed: java -jar meteor.jar {reason}"
 
 
 def test_meteor_is_not_run_unasked(monkeypatch):
