@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pycap import __version__
+from pycap.config import SPECIAL_TOKENS
 
 _SCORE = re.compile(r"^\|\s*(bleu_[1-4]|rouge_l|cider|meteor)\s*\|\s*([0-9.]+)\s*\|", re.MULTILINE)
 
@@ -84,7 +85,7 @@ def describe_checkpoint(folder: Path) -> dict[str, Any]:
         details = {
             "cnn": settings["model"]["cnn"],
             "image_size": settings["preprocess"]["size"],
-            "words": len(words),
+            "words": len(words) - len(SPECIAL_TOKENS),
         }
     except (ValueError, KeyError, TypeError) as error:
         return {**found, "missing": f"config.json or vocab.json cannot be read ({error})"}

@@ -47,7 +47,7 @@ def test_a_checkpoint_is_described_with_its_scores(tiny_checkpoint):
     found = describe_checkpoint(tiny_checkpoint)
     assert found["missing"] is None
     assert found["scores"] == {"bleu_4": 0.21, "cider": 0.53}
-    assert (found["cnn"], found["image_size"], found["words"]) == ("lite2", 64, 24)
+    assert (found["cnn"], found["image_size"], found["words"]) == ("lite2", 64, 20)
     assert found["bytes"] > 1000
 
 
