@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from pycap.metrics.ptb_rules import IRREGULAR, RULES
+from pycap.metrics.ptb_lower import lower
+from pycap.metrics.ptb_rules import IRREGULAR, RULES, SPACE
 
 # Dropped after tokenising. Brackets stay: coco-caption's list has them in capitals, the tokens are in lower case.
 REMOVED = frozenset(["", "''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
@@ -24,6 +25,7 @@ _PLAIN = re.compile(
     r"[!-\-/:;=-~]*|\.|(?!(?:ca|nos?|op|pp|figs?|art|prop)\.)[a-z]{2,}\.", re.IGNORECASE | re.ASCII
 )
 _LINE_ENDS = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
+_SKIPPED = re.compile(rf"{SPACE}+|[\s\S]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -59,13 +61,13 @@ def scan(text: str) -> list[str]:
             if found and found.end() > farthest:
                 farthest, best, best_write = found.end(), found, write
         if best is None:
-            position += 1
+            position = _SKIPPED.match(text, position).end()
             continue
         position = best.end(1)
         token = best_write(best[1])
         if not token.isascii():
             token = token.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        tokens.append(token.lower())
+        tokens.append(lower(token))
     return tokens
 
 

@@ -33,16 +33,20 @@ class Rule(NamedTuple):
 # Abbreviations that keep their period. Titles and the like also begin a longer word (`mr.x`), the others do not
 # (`etc. x`). Those with a capital here are abbreviations only with a capital: in lower case they are words.
 _TITLES = """
-    adj adm adv alex asst assoc atty attys ave brig capt cf cie cmdr col comdr cpl dept det dr drs elec ens ft gen gov
-    govs hon insp invt jos lieut lt maj messrs mfg mlle mme mr mrs ms msgr mt mtg natl pfc ph pres prof profs pvt rep
-    reps rev sen sens sfc sgt spc st ste supt supts treas vs wm
+    adj adm adv alex asst assoc atty attys ave brig capt cf cie cmdr col comdr cpl dept det dr drs elec ens ft
+    gen gov govs hon insp invt jos lieut lt maj messrs mlle mme mr mrs ms msgr mt natl pfc ph pres prof profs
+    pvt rep reps rev sen sens sfc sgt spc st ste supt supts treas vs wm
 """
 _ENDINGS = """
-    al ala apr ariz assn aug bhd bldg blvd bros calif co colo conn corp cos ct dak dec ed\\.d esq est etc ext feb fla
-    fri ga inc ind intl jan jr jul jun kan kans ky ltd mar md mich minn mo mon mont neb nev nov oct okla penn ph\\.d plc
-    ppte pptes ppty pptys pte ptes pty ptys rd rt sep sept seq sq sr sys tel tenn thu thurs tue tues univ va vt wed wis
+    al ala apr ariz assn aug bhd bldg blvd bros calif co colo conn cont'd corp cos ct dak dec ed\\.d esq est
+    etc ext feb fla fri ga inc ind intl jan jr jul jun kan kans ky ltd mar md mich minn mo mon mont neb nev
+    nov oct okla penn ph\\.d plc rd rt sep sept seq sq sr sys tel tenn thu thurs tue tues univ va vt wed wis
     wisc wyo Ark Az Del Ill La Mass Miss Ore Pa Tex Wash
 """
+
+# These keep their period only with a certain letter in lower case (`Mfg.`, not `MFG.`).
+_HALF_TITLES = "[mM][ft][gG]"
+_HALF_ENDINGS = "[pP]{1,2}[tT][ey][sS]?"
 
 # A single letter keeps its period too, unless one of these (or a tag) begins the next sentence.
 _OPENERS = """
@@ -50,14 +54,15 @@ _OPENERS = """
     Now Once One Other Our She Since So Some Such That The Their Then There These They This We What When While Yet You
 """
 
-_ELISIONS = "dunkin'|somethin'|ol'|e'er|ev'ry|li'l|nat'l|c'mon|o'o|o'er|s'mores|ma'am|cap'n|c'est"
+_ELISIONS = "dunkin'|somethin'|ol'|o'er|ma'am|cap'n|c'est"
+_STRAIGHT_ELISIONS = "e'er|ev'ry|li'l|nat'l|c'mon|s'mores"  # one token only with the straight apostrophe
 _FILE_TYPES = (
     "bat|bmp|c|cgi|class|cpp|dll|docx?|exe|gif|gz|h|html?|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt"
     "|wav|x|xml|zip"
 )
 
 # Characters. A soft hyphen counts as a letter of a word.
-_SPACE = "[ \t\n\xa0\u2000-\u200a\u3000]"
+SPACE = "[ \t\n\xa0\u2000-\u200a\u3000]"
 _LETTER = f"[{LETTERS}{MARKS}\xad]"
 _LETDIG = f"[{LETTERS}{MARKS}\xad{DIGITS}]"
 _ALNUM = f"[{LETTERS}{DIGITS}]"
@@ -76,7 +81,7 @@ _PART = f"(?:[dDoOlL]{_ANY_APOS}{_ALNUM})?{_ALNUM}+"
 _JOINED = f"{_PART}(?:[-_֊‐‑]{_PART})*"
 _COMPOUND = rf"[A-Za-z0-9][A-Za-z0-9.,\xad]*(?:-(?:{_ACRONYM}\.|[A-Za-z0-9\xad]+))+"
 _SLASHED = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}(?:\\?/[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}){1,2}"
-_SUM = "[A-Z]+(?:(?:[+&]|(?ai:&amp;))[A-Z]+)+"
+_SUM = "[A-Z]+(?:(?:(?ai:&amp;)|[+&])[A-Z]+)+"
 
 # Numbers.
 _POINT = "[.,:\xad\u066b\u066c]"
@@ -91,8 +96,8 @@ _DOT_PHONE = r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}"
 # Addresses and mark-up.
 _URL = r"[^ \t\n\r\f\"<>|(){}]"
 _URL_END = r"[^ \t\n\r\f\"<>|.!?(){},-]"
-_PATH = f"(?:/{_URL}+{_URL_END})?"
-_WWW = r"(?ai:www)\.(?:[^ \t\n\r\f\"<>|.!?(){},]+\.)"
+_PATH = rf"/[^ \t\n\r\f\"<>|()]+{_URL_END}"  # only with `http` no braces
+_WWW = r"(?ai:www)\.(?:[^ \t\n\r\f\"<>|.!?(){},]+\.)+[a-zA-Z]{2,4}"
 _HOST = r"(?:[^ \t\n\r\f\"`'<>|.!?(){},-_$]+\.)+(?ai:com|net|org|edu)"  # the range from comma to underscore is theirs
 _MAIL_CHAR = r"[^ \t\n\r\f\"<>|(){}.\xa0]"
 _MAIL = rf"(?:<|(?ai:&lt;))?[A-Za-z0-9](?:{_MAIL_CHAR}|\.)*@(?:{_MAIL_CHAR}+\.)*{_MAIL_CHAR}+>?"
@@ -114,7 +119,7 @@ def _glue(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return _glue(text).replace("(", "-lrb-").replace(")", "-rrb-")
+    return text.replace("(", "-lrb-").replace(")", "-rrb-")
 
 
 def _write_ampersand(text: str) -> str:
@@ -141,7 +146,8 @@ _SIGNS |= dict.fromkeys("€¤₠\x80", "$")
 
 # Words that are not one token, with or without a period.
 IRREGULAR = frozenset(f"{_TITLES} {_ENDINGS} ca no nos op pp fig figs art prop".lower().split())
-IRREGULAR |= {"cannot", "gonna", "gotta", "wanna", "lemme", "gimme"}
+IRREGULAR |= {"cannot", "gonna", "gotta", "wanna", "lemme", "gimme", "mfg", "mtg"}
+IRREGULAR |= {"pte", "ptes", "pty", "ptys", "ppte", "pptes", "ppty", "pptys"}
 
 # On equally long matches the earlier rule wins.
 RULES = [
@@ -158,13 +164,13 @@ RULES = [
     Rule("'", "'[nN]", "[ \t\xa0\n]"),
     Rule("[’\x92&]", f"{_CURLY}[nN]"),
     Rule("[lLdDjJ]", f"[lLdDjJ]{_APOS}"),
-    Rule("[A-Za-z]", f"(?ai:{_ELISIONS.replace(chr(39), _APOS)})"),
+    Rule("[A-Za-z]", f"(?ai:{_ELISIONS.replace(chr(39), _APOS)}|{_STRAIGHT_ELISIONS}|o{_ANY_APOS}o)"),
     Rule("[yY]", f"[yY]{_APOS}", f"[{LETTERS}]"),
     Rule("'", f"'{_CLITIC}", "[^A-Za-z]"),
     Rule("[’\x92&]", f"{_CURLY}{_CLITIC}", "", _straighten),
     Rule("[nN]", _NOT, "", _straighten),
-    Rule("['’\x92&]", f"{_APOS}[0-9]0[sS]"),
-    Rule("['’\x92&]", f"{_APOS}[0-9][0-9]", _SPACE),
+    Rule("['’\x92&]", f"{_APOS}[2-9]0[sS]"),
+    Rule("['’\x92&]", f"{_APOS}[0-9][0-9]", SPACE),
     Rule("[dlnoA-HJ-XZ]", f"[dlnoA-HJ-XZ]{_ANY_APOS}[{LETTERS}]{{2,}}"),
     Rule(f"[{LETTERS}]", f"[{LETTERS}]+[aeiouyAEIOUY]{_ANY_APOS}[aeiouA-Z][{LETTERS}]*"),
     # mark-up and entities
@@ -172,13 +178,14 @@ RULES = [
     Rule("&", "(?ai:&amp;)", "", "&"),
     Rule("&", "(?ai:&lt;)", "", "<"),
     Rule("&", "(?ai:&gt;)", "", ">"),
-    Rule("&", "(?ai:&nbsp;)|&quot;|&apos;|&(?ai:MD|mdash|ndash);", "", ""),
+    Rule("&", "(?ai:&nbsp;)", "", ""),
+    Rule("&", "&quot;|&apos;|&(?ai:MD|mdash|ndash);", "", "--"),
     Rule("&", "&(?ai:HT|TL|UR|LR|QC|QL|QR|odq|cdq|quot|apos|#[0-9]+);"),
     # addresses
     Rule("[hH]", f"(?ai:https?://){_URL}+{_URL_END}", "", keep),
-    Rule("[wW]", f"{_WWW}+[a-zA-Z]{{2,4}}{_PATH}", "", keep),
-    Rule("[wW]", f"{_WWW}+?[a-zA-Z]{{2,4}}{_PATH}", "", keep),
-    Rule(r"[^ \t\n\r\f]", f"{_HOST}{_PATH}", "", keep),
+    Rule("[wW]", _WWW, "", keep),
+    Rule("[wW]", f"{_WWW}{_PATH}", "", keep),
+    Rule(r"[^ \t\n\r\f]", f"{_HOST}(?:{_PATH})?", "", keep),
     Rule("[A-Za-z0-9<&]", _MAIL, "", keep),
     Rule("@", "@[A-Za-z_][A-Za-z0-9_]*"),
     Rule("#", f"#{_LETTER}+", "", keep),
@@ -187,7 +194,7 @@ RULES = [
     Rule(f"[-+.,:\xad\u066b\u066c]|{_DIGIT}", _NUMBER),
     Rule("[⁺⁻₊₋⁰¹²³⁴-⁹₀-₉]", "[⁺⁻₊₋]?(?:[⁰¹²³⁴-⁹]+|[₀-₉]+)"),
     Rule(_DIGIT, _FRACTION, "", _glue),
-    Rule(r"\(", _AREA_PHONE, "", _escape),
+    Rule(r"\(", _AREA_PHONE, "", lambda text: _glue(_escape(text))),
     Rule("[+0-9]", _PHONE, "", _glue),
     Rule("[+0-9]", _DOT_PHONE),
     # words with signs in them
@@ -200,26 +207,27 @@ RULES = [
     Rule("[cCfF]", r"[cC]\+\+|[cCfF]#"),
     # abbreviations
     Rule("[A-Za-z]", r"[A-Za-z](?:\.[A-Za-z])*\."),
-    Rule("[A-Za-z]", "[A-Za-z]", rf"\.{_SPACE}+(?:{_match_any(_OPENERS)}|{_TAG}){_SPACE}"),
-    Rule("[A-Za-z]", rf"(?:{_match_any(_ENDINGS)})\.", r"[\s\S]{0,2}"),
-    Rule("[A-Za-z]", rf"(?:{_match_any(_TITLES)})\."),
-    Rule("[aAcCfFnNoOpP]", r"(?ai:ca|nos?|op|pp|figs?|art|prop)\.", f"{_SPACE}?{_DIGIT}"),
-    Rule(_LETDIG, rf"(?:{_WORDS}|{_JOINED}|{_COMPOUND}|{_SUM})\.", "[,;:、]"),
+    Rule("[A-Za-z]", "[A-Za-z]", rf"\.{SPACE}+(?:{_match_any(_OPENERS)}|{_TAG}){SPACE}"),
+    Rule("[A-Za-z]", rf"(?:{_match_any(_ENDINGS)}|{_HALF_ENDINGS})\.", r"[\s\S]{0,2}"),
+    Rule("[A-Za-z]", rf"(?:{_match_any(_TITLES)}|{_HALF_TITLES})\."),
+    Rule("[aAcCfFnNoOpP]", r"(?ai:ca|nos?|op|pp|figs?|art|prop)\.", f"{SPACE}?{_DIGIT}"),
+    *(Rule(_LETDIG, rf"{word}\.", "[,;:、]") for word in (_WORDS, _JOINED, _COMPOUND)),
+    Rule("[A-Z]", rf"{_SUM}\.", "[,;:、]", _write_ampersand),
     Rule(_ALNUM, _JOINED),
     Rule("[A-Za-z0-9]", _COMPOUND),
-    Rule(_LETDIG, rf"{_LETDIG}+(?:\.{_LETDIG}+)*\.(?ai:{_FILE_TYPES})", f"(?:{_SPACE}|[!,.?])", keep),
+    Rule(_LETDIG, rf"{_LETDIG}+(?:\.{_LETDIG}+)*\.(?ai:{_FILE_TYPES})", f"(?:{SPACE}|[!,.?])", keep),
     # faces, punctuation, signs
     Rule("[<>:;=]", _FACE, "[^A-Za-z0-9]", _escape),
     Rule(r"[\^x=~<>'(-]", _EASTERN_FACE, "", _escape),
-    Rule(r"[\^x=~<>]", r"[\^x=~<>]\.\[\^x=~<>]"),
+    Rule(r"[\^x=~<>]", r"[\^x=~<>]\.\[\^x=[^<]*<>]", "", _escape),  # theirs may end in a later caption
     Rule("[.…]", r"\.{3,5}|(?:\.[ \xa0]){2,4}\.|…", "", "..."),
     Rule("-", "-{3,4}", "", "--"),
     Rule("[–—―\x96\x97]", "[–—―\x96\x97]", "", "--"),
     *(Rule(f"[{sign}]", f"[{sign}]+") for sign in ("-", "!?", "_", "@", "#")),
-    Rule(r"[*\\]", r"\*+|(?:\\\*)+"),
+    Rule(r"[*\\]", r"\*+|(?:\\\*){1,3}"),
     Rule("[<>]", "<<?|>>?"),
     Rule(_QUOTE, f"{_QUOTE}{{1,2}}", "", _straighten),
-    Rule("['\"]", "''?|\"", "", ""),
+    Rule("['\"]", "''?|\"", "", "'"),
     *(Rule(re.escape(sign), re.escape(sign), "", form) for sign, form in _SIGNS.items()),
     Rule(r"\S", rf"[{SYMBOLS}⁄、$%&+=~^|\\/.,:;]"),
 ]

@@ -58,9 +58,10 @@ def compare(candidates: Mapping[str, str], references: Mapping[str, Sequence[str
 
 PIECES = ["a", "the", "dog", "Dog's", "can't", "two", "2", "red-haired", "U.S.", "$5", "50%"]
 PIECES += [",", ".", "!", "--", "(", ")", "é", "日本", "½"]
+PIECES += ["www.bbc.co.uk/x.y-1", "x.com/{a}", "\xa0x.com", "e.g.,a-b.,", "ΟΔΟΣ-X", "the-Σ"]
 words = st.lists(st.sampled_from(PIECES))
-# line ends would shift the program's lines; Java and Python lower a Greek capital sigma by different rules
-odd = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="Σ"), max_size=12)
+# line ends would shift the program's lines
+odd = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12)
 few = st.sampled_from(["a dog", "A dog .", "a dog runs"])
 captions = st.one_of(st.just(""), words.map(" ".join), few, odd, few.map(lambda text: f"{text} " * 9))
 corpora = st.lists(st.tuples(captions, st.lists(captions, min_size=1, max_size=5)), min_size=20, max_size=60)
