@@ -60,8 +60,8 @@ class Phrases:
         tokens = tokens[:, :, :longest]  # what follows takes the square of the width
         images, sentences, _ = tokens.shape
         image = np.arange(images).repeat(sentences)  # of each row
-        words, ends = tokens.reshape(-1, longest), lengths.reshape(-1)
-        words = np.concatenate([words, np.zeros_like(words[:, :1])], axis=1).astype(np.uint64)
+        words, ends = tokens.reshape(len(image), longest), lengths.reshape(-1)
+        words = np.pad(words, ((0, 0), (0, 1))).astype(np.uint64)
         words[np.arange(len(words)), ends] = END
         total = np.zeros(len(words), np.float32)
         for order in range(1, ORDERS + 1):

@@ -127,6 +127,9 @@ def test_what_stands_behind_a_sentence_counts_for_nothing():
     np.testing.assert_array_equal(scorer.score(pooled, other, lengths), found)
     wide = np.pad(other, ((0, 0), (0, 0), (0, 100_000)))  # with its square, 480 GB
     np.testing.assert_array_equal(scorer.score(pooled, wide, lengths), found)
+    nothing = scorer.score(pooled, other, 0 * lengths)
+    assert np.isfinite(nothing).all()
+    assert (nothing[:, 0] == nothing[:, 1]).all()
     alone = [scorer.score(pooled[n : n + 1], tokens[n : n + 1], lengths[n : n + 1])[0] for n in range(3)]
     np.testing.assert_array_equal(np.stack(alone), found)
 

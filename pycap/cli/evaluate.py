@@ -251,6 +251,7 @@ def build_page(
     from datetime import datetime
 
     from pycap.evaluation import Subject, build_report
+    from pycap.ops import library
 
     system, settings, vocabulary = (args.results.name if args.results else "shipped checkpoint"), {}, None
     if captioner is not None:
@@ -261,7 +262,7 @@ def build_page(
             given = getattr(args, name)
             settings[name.replace("_", " ")] = getattr(search, name) if given is None else given
         settings |= {"precision": args.precision, "batch": args.batch_size, "device": args.device}
-        settings |= {"backend": captioner.backend, "threads": captioner.threads}
+        settings |= {"backend": captioner.backend or library.backend(), "threads": captioner.threads}
         settings["captions a second"] = f"{best.scores['captions_per_second']:.1f}"
     training = []
     if args.split != "train" and dataset.splits.get("train"):
