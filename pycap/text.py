@@ -105,6 +105,11 @@ class Vocabulary:
                 )
             self._ids[word] = number
 
+    @property
+    def ordinary(self) -> tuple[str, ...]:
+        """The words without the special tokens, in id order, as `Vocabulary` takes them."""
+        return self.words[len(SPECIAL_TOKENS) :]
+
     @classmethod
     def build(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
         """Count words in training captions and keep the frequent ones.

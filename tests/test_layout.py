@@ -46,7 +46,7 @@ LAYERS = {
     "figure": {"config", "data"},
     "engines": {"config", "ops", "weights", "checkpoint"},
     "captioner": {"config", "text", "ops", "data", "checkpoint", "engines", "phrases"},
-    "evaluation": {"config", "text", "captioner", "data", "figure", "metrics"},
+    "evaluation": {"text", "captioner", "data", "figure", "metrics"},
     "catalog": {"config"},
     "course": {"config", "data"},
 }

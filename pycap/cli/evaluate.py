@@ -140,12 +140,11 @@ def check_options(args: argparse.Namespace) -> None:
             raise cli.UsageError(f"--{name} {path}: is a folder; name a file")
         if suffixes and path.suffix.lower() not in suffixes:
             raise cli.UsageError(f"--{name} {path}: end it in {' or '.join(suffixes)}")
-        if path.resolve() in taken:
-            raise cli.UsageError(
-                f"--{name} {path}: {taken[path.resolve()]} names the same file; choose another"
-            )
+        target = path.resolve()
+        if target in taken:
+            raise cli.UsageError(f"--{name} {path}: {taken[target]} names the same file; choose another")
         if is_replaced(path):
-            taken[path.resolve()] = f"--{name}"
+            taken[target] = f"--{name}"
 
 
 def score_results(args: argparse.Namespace, dataset: CaptionDataset) -> Evaluation:

@@ -50,11 +50,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         if not is_replaced(path):
             path.write_bytes(data)
             return
-        fresh = _beside(path)
+        target = path.resolve()  # what a link points at, not the link
+        fresh = _beside(target)
         try:
             with open(fresh, "xb") as file:
                 file.write(data)
-            os.replace(fresh, path.resolve())  # what a link points at, not the link
+            os.replace(fresh, target)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
@@ -65,7 +66,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 def check_writable(path: Path) -> None:
     """Raise OSError where `write_atomically` would, for want of rights or of a proper name."""
     if is_replaced(path):
-        fresh = _beside(path)
+        fresh = _beside(path.resolve())
         open(fresh, "xb").close()
         fresh.unlink()
 
@@ -79,8 +80,8 @@ def is_replaced(path: Path) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    """Return a fresh name in the folder of the file that a path, or the link there, means."""
-    return path.resolve().with_name(f".pycap-{os.getpid()}-{next(_numbers)}.tmp")
+    """Return a fresh name in a file's folder."""
+    return path.with_name(f".pycap-{os.getpid()}-{next(_numbers)}.tmp")
 
 
 def _is_ours(path: Path) -> bool:

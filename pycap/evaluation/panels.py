@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from pycap.config import SPECIAL_TOKENS
 from pycap.evaluation.charts import count_shares, draw_histogram, draw_line
 from pycap.evaluation.corpus import Evaluation
 from pycap.evaluation.language import Speech, list_unsaid, measure_copies
@@ -170,11 +169,7 @@ def describe_speech(evaluation: Evaluation, vocabulary: Vocabulary | None, train
         f'<tr><th scope="row">{label}</th><td>{ours}</td><td>{theirs}</td></tr>'
         for label, ours, theirs in rows
     )
-    known = (
-        ""
-        if vocabulary is None
-        else f" The model’s vocabulary holds {len(vocabulary) - len(SPECIAL_TOKENS):,} words."
-    )
+    known = "" if vocabulary is None else f" The model’s vocabulary holds {len(vocabulary.ordinary):,} words."
     unsaid = list_unsaid(said.words, written.words, vocabulary, WORDS)
     return (
         '<section id="words"><h2>Words</h2><div class="columns"><div>'

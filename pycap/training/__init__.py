@@ -11,7 +11,7 @@ import torch
 
 from pycap import checkpoint
 from pycap.cnn_plan import HEAD
-from pycap.config import SPECIAL_TOKENS, Config
+from pycap.config import Config
 from pycap.data import CaptionDataset, check_dataset, load_dataset
 from pycap.data.batches import TrainingBatches
 from pycap.metrics import References
@@ -121,8 +121,7 @@ def train(
         )
         rows = store.rows(held.keys)
         say(
-            f"{len(seen.keys)} training and {len(held.keys)} dev pictures, "
-            f"{len(vocabulary) - len(SPECIAL_TOKENS)} words, "
+            f"{len(seen.keys)} training and {len(held.keys)} dev pictures, {len(vocabulary.ordinary)} words, "
             f"{sum(value.numel() for value in model.parameters()) / 1e6:.1f} M weights, {device}, {precision}"
         )
         possible = config.train.phrase_epochs and enough(batches)
@@ -144,7 +143,7 @@ def train(
                 config,
                 f"{Path(data).name} ({format})",
                 (len(seen.keys), len(held.keys)),
-                len(vocabulary),
+                len(vocabulary.ordinary),
                 command,
                 origin,
             ),

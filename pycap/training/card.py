@@ -8,7 +8,7 @@ from dataclasses import fields
 import torch
 
 from pycap.checkpoint import Checkpoint
-from pycap.config import SPECIAL_TOKENS, Config
+from pycap.config import Config
 from pycap.training.state import TrainState
 
 SCORES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
@@ -23,7 +23,7 @@ def model_card(
     config: Config,
     data: str,
     images: tuple[int, int],
-    vocab_size: int,
+    words: int,
     command: str,
     start: Checkpoint | None = None,
 ) -> str:
@@ -34,7 +34,7 @@ def model_card(
         config: its settings.
         data: name and format of the data set.
         images: training and dev pictures.
-        vocab_size: words, special tokens included.
+        words: in the vocabulary, without the special tokens.
         command: what was typed to train it.
         start: the checkpoint that training went on from.
     """
@@ -55,7 +55,7 @@ def model_card(
 
 One sentence about a photo: EfficientNet-{model.cnn.capitalize()} (ImageNet weights, Apache 2.0; {tuned})
 at {config.preprocess.size} px, {model.grid}x{model.grid} regions, {model.encoder_layers} layer(s) of {kind},
-and an LSTM decoder with additive attention (Xu et al. 2015). {vocab_size - len(SPECIAL_TOKENS)} words.
+and an LSTM decoder with additive attention (Xu et al. 2015). {words} words.
 
 ## Data
 

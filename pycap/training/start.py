@@ -14,7 +14,7 @@ import numpy as np
 
 from pycap import checkpoint
 from pycap.checkpoint import Checkpoint
-from pycap.config import SPECIAL_TOKENS, UNKNOWN, Config
+from pycap.config import UNKNOWN, Config
 from pycap.model import CaptionModel
 from pycap.text import Vocabulary, tokenize
 from pycap.weights import Arrays
@@ -90,7 +90,7 @@ def add_words(start: Checkpoint, captions: Sequence[str], min_count: int) -> tup
     """
     own = start.vocabulary
     try:
-        frequent = Vocabulary.build(captions, min_count).words[len(SPECIAL_TOKENS) :]
+        frequent = Vocabulary.build(captions, min_count).ordinary
     except ValueError:  # none is frequent enough, and none is needed
         frequent = ()
     new = [word for word in frequent if word not in own]
@@ -99,4 +99,4 @@ def add_words(start: Checkpoint, captions: Sequence[str], min_count: int) -> tup
         rows = weights[name].astype(np.float32)
         unknown = rows[UNKNOWN] - (math.log(len(new)) if rows.ndim == 1 else 0)
         weights[name] = np.concatenate([rows, np.repeat(unknown[None], len(new), axis=0)])
-    return Vocabulary([*own.words[len(SPECIAL_TOKENS) :], *new]), weights
+    return Vocabulary([*own.ordinary, *new]), weights
