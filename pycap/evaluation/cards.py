@@ -12,9 +12,10 @@ from PIL import Image
 from pycap.data import ImageError, read_image
 from pycap.data.dataset import Example
 from pycap.evaluation.corpus import Evaluation
+from pycap.evaluation.labels import OF_ONE
 from pycap.figure import Tile, draw_tiles
 
-SHOWN = {"cider": "CIDEr-D", "bleu_4": "BLEU-4", "rouge_l": "ROUGE-L", "meteor": "METEOR", "spice": "SPICE"}
+SHOWN = ("cider", "bleu_4", "rouge_l", "meteor", "spice")
 PHOTO = 336  # pixels of the longer side, at most
 TILE = 112  # pixels
 LOOKS = 4  # tiles of encoder attention
@@ -50,8 +51,8 @@ def draw_card(evaluation: Evaluation, example: Example, opened: bool) -> str:
     """
     scores = evaluation.sentences[example.id]
     marks = "".join(
-        f"<div><dt>{name}</dt><dd>{scores[key]:.2f}</dd></div>"
-        for key, name in SHOWN.items()
+        f"<div><dt>{OF_ONE[key]}</dt><dd>{scores[key]:.2f}</dd></div>"
+        for key in SHOWN
         if scores.get(key) is not None
     )
     references = "".join(f"<li>{escape(caption)}</li>" for caption in example.captions)

@@ -12,31 +12,16 @@ import numpy as np
 
 from pycap.evaluation.charts import count_shares, draw_histogram, draw_line
 from pycap.evaluation.corpus import Evaluation
+from pycap.evaluation.labels import LABELS, OF_ONE, SWEPT
 from pycap.evaluation.language import Speech, list_unsaid, measure_copies
 from pycap.text import Vocabulary
 
-NAMES = {
-    "bleu_1": "BLEU-1",
-    "bleu_2": "BLEU-2",
-    "bleu_3": "BLEU-3",
-    "bleu_4": "BLEU-4",
-    "meteor": "METEOR",
-    "rouge_l": "ROUGE-L",
-    "cider": "CIDEr",
-    "spice": "SPICE",
-}
 # Xu et al. 2015, table 1, measured on the official test pictures
 PUBLISHED = {
     "flickr8k": {
         "soft attention, Xu et al. 2015": (0.67, 0.448, 0.299, 0.195, 0.1893),
         "hard attention, Xu et al. 2015": (0.67, 0.457, 0.314, 0.213, 0.2030),
     }
-}
-SWEPT = {  # what is drawn of a sweep: title, decimals; speed from 0
-    "cider": ("CIDEr", 3),
-    "bleu_4": ("BLEU-4", 3),
-    "searches_per_second": ("Searches a second", 0),
-    "captions_per_second": ("Captions a second", 1),
 }
 WORDS = 24  # in each list of words
 
@@ -50,14 +35,14 @@ def draw_scores(evaluation: Evaluation, dataset: str, people: Mapping[str, Any] 
         people: scores of a person's captions against the others', or None.
     """
     scores = evaluation.scores
-    rows = [("these captions", {name: scores[name] for name in NAMES}, "ours")]
+    rows = [("these captions", {name: scores[name] for name in LABELS}, "ours")]
     if people is not None:
         rows.append(("a person against the other people", people, ""))
     for name, values in PUBLISHED.get(dataset, {}).items():
         place = "test" if scores["split"] == "test" else "other pictures: test"
-        rows.append((f"{name} ({place})", dict(zip(NAMES, values, strict=False)), "soft"))
-    shown = [name for name in NAMES if name != "spice" or scores[name] is not None]
-    head = "".join(f'<th scope="col">{NAMES[name]}</th>' for name in shown)
+        rows.append((f"{name} ({place})", dict(zip(LABELS, values, strict=False)), "soft"))
+    shown = [name for name in LABELS if name != "spice" or scores[name] is not None]
+    head = "".join(f'<th scope="col">{LABELS[name]}</th>' for name in shown)
     body = "".join(
         f'<tr class="{kind}"><th scope="row">{escape(label)}</th>'
         + "".join(f"<td>{_number(values.get(name))}</td>" for name in shown)
@@ -65,7 +50,7 @@ def draw_scores(evaluation: Evaluation, dataset: str, people: Mapping[str, Any] 
         for label, values, kind in rows
     )
     tiles = "".join(
-        f"<div><dt>{NAMES[name]}</dt><dd>{scores[name]:.3f}</dd></div>"
+        f"<div><dt>{LABELS[name]}</dt><dd>{scores[name]:.3f}</dd></div>"
         for name in ("cider", "bleu_4", "meteor", "rouge_l")
         if scores[name] is not None
     )
@@ -84,8 +69,8 @@ def draw_sweep_section(rows: Sequence[Mapping[str, Any]]) -> str:
     for key, (title, digits) in SWEPT.items():
         says = f"{title} by beam: " + ", ".join(f"{row['beam']}: {row[key]:.{digits}f}" for row in rows)
         charts += _panel(title, draw_line(rows, key, "beam", says, digits))
-    shown = [name for name in NAMES if all(row[name] is not None for row in rows)]
-    head = "".join(f'<th scope="col">{NAMES[name]}</th>' for name in shown)
+    shown = [name for name in LABELS if all(row[name] is not None for row in rows)]
+    head = "".join(f'<th scope="col">{LABELS[name]}</th>' for name in shown)
     best = max(row["cider"] for row in rows)
     body = "".join(
         f'<tr class="{"ours" if row["cider"] == best else ""}"><th scope="row">{row["beam"]}</th>'
@@ -110,11 +95,11 @@ def draw_spread(evaluation: Evaluation) -> str:
     """Return the section of histograms: CIDEr-D and BLEU-4 of single captions, and lengths."""
     each = list(evaluation.sentences.values())
     charts = ""
-    for key, name, note in (
-        ("cider", "CIDEr-D", "The last bar holds all above."),
-        ("bleu_4", "BLEU-4", "{:.0%} are near 0: no four words in a row are those of a reference."),
+    for key, note in (
+        ("cider", "The last bar holds all above."),
+        ("bleu_4", "{:.0%} are near 0: no four words in a row are those of a reference."),
     ):
-        values = np.array([row[key] for row in each])
+        name, values = OF_ONE[key], np.array([row[key] for row in each])
         width = 0.05 if key == "bleu_4" else max(0.1, np.ceil(np.quantile(values, 0.99) * 2) / 40)
         edges = np.arange(21) * width
         median = float(np.median(values))

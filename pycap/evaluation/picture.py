@@ -6,13 +6,10 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pycap.evaluation.labels import SWEPT
+
 SUFFIXES = (".png", ".svg")
-PANELS = {  # score -> title, colour, decimals
-    "cider": ("CIDEr", "#c2410c", 3),
-    "bleu_4": ("BLEU-4", "#15803d", 3),
-    "searches_per_second": ("searches a second", "#1d4ed8", 0),
-    "captions_per_second": ("captions a second, in all", "#1d4ed8", 1),
-}
+COLOURS = ("#c2410c", "#15803d", "#1d4ed8", "#1d4ed8")  # of what is swept
 
 
 def draw_sweep(rows: Sequence[Mapping[str, Any]], title: str, suffix: str = ".png") -> bytes:
@@ -39,8 +36,8 @@ def draw_sweep(rows: Sequence[Mapping[str, Any]], title: str, suffix: str = ".pn
     figure = Figure(figsize=(13, 3.3), layout="constrained")
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     halo = [withStroke(linewidth=3, foreground="white")]
-    for axes, (score, (name, colour, digits)) in zip(
-        figure.subplots(1, len(PANELS)), PANELS.items(), strict=True
+    for axes, colour, (score, (name, digits)) in zip(
+        figure.subplots(1, len(SWEPT)), COLOURS, SWEPT.items(), strict=True
     ):
         values = [row[score] for row in rows]
         axes.plot(places, values, color=colour, marker="o", markersize=4.5, linewidth=1.8)
