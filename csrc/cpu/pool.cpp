@@ -13,6 +13,7 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -93,8 +94,12 @@ struct Job {
 
 class Pool {
  public:
-  explicit Pool(size_t threads) {
-    for (size_t i = 1; i < threads; ++i) workers_.emplace_back([=] { serve(i, threads); });
+  explicit Pool(size_t threads) : threads_(threads) {
+    workers_.reserve(threads - 1);
+    try {
+      for (size_t i = 1; i < threads; ++i) workers_.emplace_back([=] { serve(i, threads); });
+    } catch (const std::system_error&) {  // the system grants no more: those that there are do the work
+    }
   }
 
   ~Pool() {
@@ -103,7 +108,7 @@ class Pool {
     for (std::thread& worker : workers_) worker.join();
   }
 
-  size_t threads() const { return workers_.size() + 1; }
+  size_t threads() const { return threads_; }  // as asked for
 
   // Nobody waits for a worker that is still asleep: it finds the job gone. All atomics here are sequentially
   // consistent: a worker says that it is active before it looks for the job, and the caller takes the job
@@ -153,6 +158,7 @@ class Pool {
     }
   }
 
+  const size_t threads_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<unsigned> epoch_{0}, sleepers_{0}, active_{0};

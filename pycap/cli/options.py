@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pycap.config import DATA_FORMATS, LIMITS, SearchConfig
 
-MOST = 10_000  # of what is counted by an option without limits of its own: pictures, threads
+MOST = 10_000  # of what an option counts that has no limits of its own: pictures, say
 
 
 def positive_int(text: str) -> int:
     """Read an option's value that must be a whole number from 1 to `MOST`."""
     return _read(text, int, 1, MOST)
+
+
+def thread_count(text: str) -> int:
+    """Read an option's value that is a number of threads; more than the machine has cores would only wait."""
+    return min(positive_int(text), os.cpu_count() or 1)
 
 
 def search_value(name: str) -> Callable[[str], float]:
@@ -62,6 +68,16 @@ def add_batch_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_threads_option(parser: argparse._ActionsContainer) -> None:
+    """Add `--threads` to a parser or a group of one."""
+    parser.add_argument(
+        "--threads",
+        type=thread_count,
+        metavar="N",
+        help="CPU threads, at most one a core (default: all the machine allows)",
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add `--checkpoint`, `--device`, `--backend`, `--threads` and `--precision`, the arguments of `Captioner.load`."""
     group = parser.add_argument_group("model")
@@ -77,9 +93,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=("native", "reference"),
         help="compiled kernels or plain PyTorch (default: native where it is built)",
     )
-    group.add_argument(
-        "--threads", type=positive_int, metavar="N", help="CPU threads (default: all the machine allows)"
-    )
+    add_threads_option(group)
     group.add_argument(
         "--precision",
         choices=("reduced", "full"),

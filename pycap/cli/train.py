@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from pycap import cli
-from pycap.cli.options import add_data_options, positive_int
+from pycap.cli.options import add_data_options, add_threads_option
 from pycap.config import SHIPPED, Config
 
 SHORTCUTS = {  # option -> setting
@@ -66,9 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default="auto",
         help="auto: bf16 on CUDA, else fp32 (default: %(default)s)",
     )
-    parser.add_argument(
-        "--threads", type=positive_int, metavar="N", help="CPU threads (default: all the machine allows)"
-    )
+    add_threads_option(parser)
     parser.add_argument(
         "--cache", type=Path, default=None, metavar="DIR", help="feature cache (default: ~/.cache/pycap)"
     )

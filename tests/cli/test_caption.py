@@ -162,8 +162,10 @@ def test_threads_and_batch_size_reach_the_captioner(caption, photo, monkeypatch)
     monkeypatch.setattr(
         Captioner, "caption_each", lambda *args, **options: batches.append(options) or each(*args, **options)
     )
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert caption(photo, "--threads", 3, "--batch-size", 5).code == 0
-    assert threads == [3]
+    assert caption(photo, "--threads", 9000).code == 0
+    assert threads == [3, 4]  # more than there are cores would only wait
     assert batches[0]["batch_size"] == 5
 
 

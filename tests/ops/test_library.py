@@ -96,6 +96,25 @@ def test_threads_and_instruction_set_follow_the_environment() -> None:
 
 
 @needs_native
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on address space, and /proc")
+def test_more_threads_than_the_system_grants_are_done_without() -> None:
+    code = """
+import resource, torch
+from attend_problem import SMALL, make_problem
+from pycap.ops import attend_lstm, set_threads
+problem = make_problem(**SMALL)
+set_threads(1)
+expected = attend_lstm(**problem)[0]
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (300 << 20),) * 2)  # a thread's stack takes 8 MB
+set_threads(500)
+assert torch.equal(attend_lstm(**problem)[0], expected)
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_native
 def test_wrong_instruction_set_is_named() -> None:
     code = "from pycap.ops import missing_reason; print(missing_reason())"
     reason = run(code, PYCAP_FORCE_ISA="sse9").stdout
