@@ -13,7 +13,7 @@ LABELS = {  # of the corpus, in the order of tables
     "spice": "SPICE",
 }
 OF_ONE = LABELS | {"cider": "CIDEr-D"}  # of a single caption
-SWEPT = {  # what is drawn of a sweep over beams: title, decimals
+SWEPT = {  # what is drawn of a sweep over beams: title, decimals; with 3 not from 0
     "cider": (LABELS["cider"], 3),
     "bleu_4": (LABELS["bleu_4"], 3),
     "searches_per_second": ("Searches a second", 0),

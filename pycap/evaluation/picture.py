@@ -9,7 +9,8 @@ from typing import Any
 from pycap.evaluation.labels import SWEPT
 
 SUFFIXES = (".png", ".svg")
-COLOURS = ("#c2410c", "#15803d", "#1d4ed8", "#1d4ed8")  # of what is swept
+COLOURS = {"cider": "#c2410c", "bleu_4": "#15803d"}
+SPEED = "#1d4ed8"  # of the rest of what is swept
 
 
 def draw_sweep(rows: Sequence[Mapping[str, Any]], title: str, suffix: str = ".png") -> bytes:
@@ -36,11 +37,9 @@ def draw_sweep(rows: Sequence[Mapping[str, Any]], title: str, suffix: str = ".pn
     figure = Figure(figsize=(13, 3.3), layout="constrained")
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     halo = [withStroke(linewidth=3, foreground="white")]
-    for axes, colour, (score, (name, digits)) in zip(
-        figure.subplots(1, len(SWEPT)), COLOURS, SWEPT.items(), strict=True
-    ):
+    for axes, (score, (name, digits)) in zip(figure.subplots(1, len(SWEPT)), SWEPT.items(), strict=True):
         values = [row[score] for row in rows]
-        axes.plot(places, values, color=colour, marker="o", markersize=4.5, linewidth=1.8)
+        axes.plot(places, values, color=COLOURS.get(score, SPEED), marker="o", markersize=4.5, linewidth=1.8)
         for point in zip(places, values, strict=True):
             text = f"{point[1]:.{digits}f}"
             where = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
